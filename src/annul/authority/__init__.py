@@ -1,0 +1,1 @@
+"""The side that decides and writes: sessions, revocations and keys of one issuer."""

@@ -1,0 +1,1 @@
+"""Values and decisions, pure: no I/O, no environment, no logging; time and entropy come in."""

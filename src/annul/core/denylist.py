@@ -1,0 +1,242 @@
+"""The denylist: what a verifier knows to be revoked, as a join-semilattice.
+
+Joining is idempotent, commutative and associative, so entries may arrive twice, late or out of
+order, and a store that lost some can be given them back. Nothing here depends on a clock except
+``prune`` and the comparison of tokens that carry no log position.
+
+::
+
+    token, session    a set of ids               union
+    subject, client,  a cut-off position each    the greatest position
+    issuer
+    block             an observed-remove set     adds minus the blocks some unblock names
+    key               a set of ids               union, never pruned
+
+Every rule is asked on its own and any one of them refuses: there is no "most specific" rule
+that could mask another one (CVE-2026-8922, CVE-2026-18218 elsewhere).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from annul.core.revocation import Kind, Position, Revocation, Watermark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["Denylist", "Facts"]
+
+_IDS = (Kind.TOKEN, Kind.SESSION, Kind.KEY)
+_CUTOFFS = (Kind.SUBJECT, Kind.CLIENT, Kind.ISSUER)
+
+
+class Facts(NamedTuple):
+    """What the denylist asks about a token or a session: fingerprints and where it began.
+
+    ``since`` is the log position at which the session began, ``None`` for tokens of foreign
+    issuers. ``began_at`` is wall time: for those, or for an authentication time that the caller
+    supplied; ``None`` if the position alone decides.
+    """
+
+    token: bytes | None
+    session: bytes | None
+    subject: bytes | None
+    client: bytes | None
+    issuer: bytes
+    key: bytes | None
+    since: Position | None
+    began_at: float | None
+
+
+def _join(one: Revocation, two: Revocation) -> Revocation:
+    """The least entry that refuses whatever either refuses, for as long as either does."""
+    if one == two:
+        return one
+    winner = max(one, two, key=_order)
+    if one.expires_at is None or two.expires_at is None:
+        expires_at = None
+    else:
+        expires_at = max(one.expires_at, two.expires_at)
+    at = max(one.at, two.at)
+    if expires_at == winner.expires_at and at == winner.at:
+        return winner
+    return replace(winner, expires_at=expires_at, at=at)
+
+
+def _order(entry: Revocation) -> tuple[object, ...]:
+    # A total order, so that equal positions from a corrupted log still merge alike everywhere.
+    return (entry.position, entry.tag, entry.reason, entry.actor or "", entry.id or "")
+
+
+class Denylist:
+    """Everything known to be revoked, and how far the log has been read.
+
+    ``apply`` and ``prune`` change it in place and are meant for one writer; ``find`` may run in
+    any number of threads meanwhile. ``version`` moves after each change is visible: whoever reads
+    the version *before* looking up can store it with the answer, and the answer is good for as
+    long as the version is equal.
+
+    Example: ``Verifier(jwks=jwks, policy=policy, denylist=Denylist())`` is a verifier for which
+    nothing has been revoked.
+    """
+
+    __slots__ = ("_blocks", "_unblocks", "_lifted", "_tables", "version", "watermark")
+
+    def __init__(self, entries: Iterable[Revocation] = ()) -> None:
+        self._tables: dict[Kind, dict[bytes, Revocation]] = {
+            kind: {} for kind in (*_IDS, *_CUTOFFS)
+        }
+        self._blocks: dict[bytes, dict[bytes, Revocation]] = {}
+        self._unblocks: dict[bytes, Revocation] = {}
+        self._lifted: set[tuple[bytes, bytes]] = set()
+        self.version = 0
+        self.watermark: Watermark | None = None
+        self.apply(entries)
+
+    # --- joining ----------------------------------------------------------------------
+
+    def apply(self, entries: Iterable[Revocation]) -> int:
+        """Join ``entries`` in; return how many of them told something new.
+
+        The watermark is not moved: entries may come from anywhere, and only the reader of the log
+        knows that it has seen everything before them.
+        """
+        news = 0
+        for entry in entries:
+            if entry.kind is Kind.BLOCK:
+                news += self._apply_block(entry)
+            elif entry.kind is Kind.UNBLOCK:
+                news += self._apply_unblock(entry)
+            else:
+                table = self._tables[entry.kind]
+                known = table.get(entry.fingerprint)
+                joined = entry if known is None else _join(known, entry)
+                if joined is not known:
+                    table[entry.fingerprint] = joined
+                    news += 1
+        if news:
+            self.version += 1
+        return news
+
+    def _apply_block(self, entry: Revocation) -> bool:
+        if (entry.fingerprint, entry.tag) in self._lifted:
+            return False
+        standing = self._blocks.get(entry.fingerprint, {})
+        if entry.tag in standing:
+            return False
+        self._blocks[entry.fingerprint] = {**standing, entry.tag: entry}
+        return True
+
+    def _apply_unblock(self, entry: Revocation) -> bool:
+        if entry.tag in self._unblocks:
+            return False
+        self._unblocks[entry.tag] = entry
+        self._lifted.update((entry.fingerprint, tag) for tag in entry.lifts)
+        standing = self._blocks.get(entry.fingerprint)
+        if standing is not None:
+            left = {tag: block for tag, block in standing.items() if tag not in entry.lifts}
+            if left:
+                self._blocks[entry.fingerprint] = left
+            else:
+                del self._blocks[entry.fingerprint]
+        return True
+
+    def merge(self, other: Denylist) -> Denylist:
+        """Return the join of both: it refuses what either refuses, except blocks that were lifted."""
+        merged = Denylist(self)
+        merged.apply(other)
+        return merged
+
+    def __iter__(self) -> Iterator[Revocation]:
+        """Iterate over the entries that make up this value; applying them rebuilds it."""
+        # Unblocks first: a block that they lift must not stand even for a moment.
+        yield from list(self._unblocks.values())
+        for table in self._tables.values():
+            yield from list(table.values())
+        for standing in list(self._blocks.values()):
+            yield from standing.values()
+
+    def __len__(self) -> int:
+        """Return the number of entries held, lifted blocks not counted."""
+        return (
+            sum(map(len, self._tables.values()))
+            + sum(map(len, self._blocks.values()))
+            + len(self._unblocks)
+        )
+
+    def __eq__(self, other: object) -> bool:
+        """Two denylists are equal when they hold the same facts, however they were learnt."""
+        if not isinstance(other, Denylist):
+            return NotImplemented
+        return (
+            self._tables == other._tables
+            and self._blocks == other._blocks
+            and self._unblocks == other._unblocks
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # a value that changes in place has no hash
+
+    # --- asking -----------------------------------------------------------------------
+
+    def find(self, facts: Facts) -> Revocation | None:
+        """Return an entry that refuses a token (or ends a session) with these facts, or ``None``."""
+        tables = self._tables
+        for kind, value in (
+            (Kind.TOKEN, facts.token),
+            (Kind.SESSION, facts.session),
+            (Kind.KEY, facts.key),
+        ):
+            if value is not None and (hit := tables[kind].get(value)) is not None:
+                return hit
+        standing = None if facts.subject is None else self._blocks.get(facts.subject)
+        if standing:
+            return next(iter(standing.values()))
+        for kind, value in (
+            (Kind.SUBJECT, facts.subject),
+            (Kind.CLIENT, facts.client),
+            (Kind.ISSUER, facts.issuer),
+        ):
+            if (
+                value is not None
+                and (hit := tables[kind].get(value)) is not None
+                and _began_before(facts, hit)
+            ):
+                return hit
+        return None
+
+    def blocks_of(self, subject: bytes) -> tuple[bytes, ...]:
+        """Return the ids of the blocks that stand against a subject's fingerprint."""
+        return tuple(self._blocks.get(subject, ()))
+
+    def keys(self) -> frozenset[bytes]:
+        """Return the fingerprints of all revoked keys."""
+        return frozenset(self._tables[Kind.KEY])
+
+    # --- forgetting -------------------------------------------------------------------
+
+    def prune(self, now: float) -> int:
+        """Forget entries that expired before ``now`` (store time); return how many.
+
+        Nothing they covered can be alive (see ``remember_until``), so no cached answer changes.
+        """
+        gone = 0
+        for table in self._tables.values():
+            over = [
+                value
+                for value, entry in table.items()
+                if entry.expires_at is not None and entry.expires_at < now
+            ]
+            for value in over:
+                del table[value]
+            gone += len(over)
+        return gone
+
+
+def _began_before(facts: Facts, cutoff: Revocation) -> bool:
+    if facts.since is not None and facts.since < cutoff.position:
+        return True
+    # Wall time has whole seconds in tokens, so an equal second counts as before: it errs
+    # towards refusing.
+    return facts.began_at is not None and int(facts.began_at) <= cutoff.at

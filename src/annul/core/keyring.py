@@ -1,0 +1,222 @@
+"""The keyring: private keys and their life cycle, pending → active → retiring → gone.
+
+*Publish before sign*: a new token key is in the JWKS for a full cache lifetime before its first
+use, and the old one stays until the longest token signed by it has expired. So an unknown ``kid``
+is an attack or a mistake, and a verifier never has to fetch anything to decide.
+
+States are computed from times and nothing has to run at midnight. Every change gives a new ring
+with the next version; a store swaps it in only if nobody else changed it meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from annul.core.encoding import b64url_encode
+from annul.core.jwk import PrivateKey
+from annul.core.jwks import JWKS
+from annul.core.revocation import CLOCK_SKEW, MAX_LEEWAY
+from annul.errors import InvalidKey, InvalidRequest, Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["KeyState", "Keyring", "Purpose", "RingKey"]
+
+HANDLE_KEY_BYTES = 32
+_HANDLE_ID_BYTES = 6
+
+
+class Purpose(StrEnum):
+    """What a key may be used for; a key of one purpose is never used for another."""
+
+    TOKEN = "token"  # noqa: S105 - a purpose, not a token
+    HANDLE = "handle"
+
+
+class KeyState(StrEnum):
+    """Where a key is in its life."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    RETIRING = "retiring"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class RingKey:
+    """One key of the ring. Times are Unix seconds; ``None`` means not decided yet.
+
+    It signs from ``activates_at`` until ``retires_at`` and is trusted until ``gone_at``.
+    """
+
+    kid: str
+    purpose: Purpose
+    alg: str
+    material: PrivateKey | bytes = field(repr=False)
+    created_at: float
+    activates_at: float
+    retires_at: float | None = None
+    gone_at: float | None = None
+
+    def state(self, now: float) -> KeyState:
+        """Return the state the key is in at ``now``."""
+        if self.gone_at is not None and now >= self.gone_at:
+            return KeyState.GONE
+        if self.retires_at is not None and now >= self.retires_at:
+            return KeyState.RETIRING
+        return KeyState.ACTIVE if now >= self.activates_at else KeyState.PENDING
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """All keys of one authority, immutable. ``version`` counts the changes.
+
+    ``revoked`` holds every key id that was ever revoked: none can come back.
+    """
+
+    version: int = 0
+    keys: tuple[RingKey, ...] = ()
+    revoked: frozenset[str] = frozenset()
+
+    # --- reading ----------------------------------------------------------------------
+
+    def signing_key(self, now: float) -> PrivateKey:
+        """Return the token key that signs at ``now``; ``Misconfigured`` if there is none."""
+        key = self._current(Purpose.TOKEN, now)
+        if key is None or not isinstance(key.material, PrivateKey):
+            raise Misconfigured("the keyring has no active token key; rotate or import one")
+        return key.material
+
+    def can_sign(self, now: float) -> bool:
+        """Whether a token key is active at ``now``."""
+        return self._current(Purpose.TOKEN, now) is not None
+
+    def handle_key(self, now: float) -> tuple[str, bytes]:
+        """Return the id and the secret under which refresh tokens are minted at ``now``."""
+        key = self._current(Purpose.HANDLE, now)
+        if key is None or not isinstance(key.material, bytes):
+            raise Misconfigured("the keyring has no active handle key")
+        return key.kid, key.material
+
+    def find_handle_key(self, kid: str) -> bytes | None:
+        """Return the secret of a handle key, ``None`` if the ring does not have it."""
+        for key in self.keys:
+            if key.kid == kid and key.purpose is Purpose.HANDLE:
+                return key.material if isinstance(key.material, bytes) else None
+        return None
+
+    def jwks(self, now: float) -> JWKS:
+        """Return the public keys that verifiers should trust at ``now``, pending ones included."""
+        return JWKS(
+            key.material.public
+            for key in self.keys
+            if isinstance(key.material, PrivateKey) and key.state(now) is not KeyState.GONE
+        )
+
+    def steady_until(self, now: float) -> float:
+        """Return when the next key changes its state by itself; until then answers stay good."""
+        moments = (
+            moment
+            for key in self.keys
+            for moment in (key.activates_at, key.retires_at, key.gone_at)
+            if moment is not None and moment > now
+        )
+        return min(moments, default=float("inf"))
+
+    def _current(self, purpose: Purpose, now: float) -> RingKey | None:
+        active = [
+            key for key in self.keys if key.purpose is purpose and key.state(now) is KeyState.ACTIVE
+        ]
+        return max(active, key=lambda key: (key.activates_at, key.kid), default=None)
+
+    # --- changing ---------------------------------------------------------------------
+
+    def add(
+        self, key: PrivateKey, *, now: float, publish_for: float, longest_token: float
+    ) -> Keyring:
+        """Return a ring in which ``key`` signs after ``publish_for`` seconds in the JWKS.
+
+        The keys that sign now retire at that moment, and are gone when the longest token they
+        may have signed has expired everywhere. The very first key signs at once: there is nobody
+        yet who could have cached a set without it.
+
+        Raises ``InvalidKey`` for a key that was revoked, and ``InvalidRequest`` for one that the
+        ring already has.
+        """
+        if key.kid in self.revoked:
+            raise InvalidKey("this key was revoked; a revoked key can never come back")
+        if any(known.kid == key.kid for known in self.keys):
+            raise InvalidRequest("the keyring already has this key")
+        first = self._current(Purpose.TOKEN, now) is None
+        starts = now if first else now + publish_for
+        added = RingKey(key.kid, Purpose.TOKEN, key.alg, key, now, starts)
+        return self._with(added, ends=starts, trusted_until=starts + _afterlife(longest_token))
+
+    def add_handle_key(
+        self, *, now: float, longest_session: float, entropy: Callable[[int], bytes]
+    ) -> Keyring:
+        """Return a ring that mints refresh tokens under a fresh key from now on.
+
+        The keys before stay readable for the longest session that may still use them.
+        """
+        kid = b64url_encode(entropy(_HANDLE_ID_BYTES))
+        added = RingKey(kid, Purpose.HANDLE, "HS256", entropy(HANDLE_KEY_BYTES), now, now)
+        return self._with(added, ends=now, trusted_until=now + _afterlife(longest_session))
+
+    def revoke(self, kid: str) -> Keyring:
+        """Return a ring without a token key, which can never be added again.
+
+        Keys that were to retire when it took over go on signing. If none is left that can sign,
+        ``signing_key`` says so: add one first.
+        """
+        took_over = {key.activates_at for key in self.keys if key.kid == kid}
+
+        def resume(key: RingKey) -> RingKey:
+            if key.purpose is Purpose.TOKEN and key.retires_at in took_over:
+                return replace(key, retires_at=None, gone_at=None)
+            return key
+
+        left = tuple(resume(key) for key in self.keys if key.kid != kid)
+        return replace(self, version=self.version + 1, keys=left, revoked=self.revoked | {kid})
+
+    def activate_pending(self, now: float) -> Keyring:
+        """Return a ring that can sign at once if it has a pending token key, for an emergency."""
+        if self.can_sign(now):
+            return self
+        pending = [
+            key
+            for key in self.keys
+            if key.purpose is Purpose.TOKEN and key.state(now) is KeyState.PENDING
+        ]
+        if not pending:
+            return self
+        chosen = max(pending, key=lambda key: key.activates_at)
+        keys = tuple(replace(key, activates_at=now) if key is chosen else key for key in self.keys)
+        return replace(self, version=self.version + 1, keys=keys)
+
+    def as_version(self, version: int) -> Keyring:
+        """Return the same keys as another version."""
+        return replace(self, version=version)
+
+    def without_gone(self, now: float) -> Keyring:
+        """Return a ring without the keys that are gone; the same ring if none is."""
+        left = tuple(key for key in self.keys if key.state(now) is not KeyState.GONE)
+        if len(left) == len(self.keys):
+            return self
+        return replace(self, version=self.version + 1, keys=left)
+
+    def _with(self, added: RingKey, *, ends: float, trusted_until: float) -> Keyring:
+        def retire(key: RingKey) -> RingKey:
+            if key.purpose is not added.purpose or key.retires_at is not None:
+                return key
+            return replace(key, retires_at=ends, gone_at=trusted_until)
+
+        keys = (*(retire(key) for key in self.keys), added)
+        return replace(self, version=self.version + 1, keys=keys)
+
+
+def _afterlife(longest: float) -> float:
+    return longest + MAX_LEEWAY + 2 * CLOCK_SKEW

@@ -1,0 +1,208 @@
+"""What a verifier insists on, decided once; a policy that contradicts itself is not built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from annul.core.algorithms import ALGORITHMS
+from annul.core.jws import MAX_TOKEN_LENGTH, check_algorithms, media_type
+from annul.core.revocation import MAX_ID_LENGTH, MAX_LEEWAY, Position
+from annul.errors import ClaimMismatch, Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["Policy"]
+
+ANNUL_CLAIMS = ("iss", "sub", "aud", "exp", "iat", "jti", "client_id", "since")
+FOREIGN_CLAIMS = ("iss", "sub", "aud", "exp", "iat", "jti")
+_ALWAYS = ("iss", "aud", "exp")
+
+# Revocation is keyed on these, so a value that no denylist could hold must not get through.
+_IDENTIFIERS = ("sub", "jti", "sid", "client_id")
+
+LATEST = 253_402_300_799
+"""The last second of the year 9999: later dates are mistakes, or attacks on arithmetic."""
+
+_MAX_POSITION = 2**53
+_IAT_AHEAD = 10
+"""Seconds that the clock of annul's own issuer may be ahead of ours; ``exp`` knows no such grace."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What tokens must be, to be accepted. This constructor is for tokens made by annul.
+
+    ``issuer`` must equal ``iss`` exactly; ``audience`` (one name or several) must share a name
+    with ``aud``. ``leeway`` is granted on ``exp`` and ``nbf``, in seconds, at most 300.
+    ``max_age`` refuses tokens issued longer ago than so many seconds, whatever their ``exp``.
+    ``algorithms`` narrows what is trusted; each key allows exactly one algorithm anyway.
+
+    Contradictions, empty names and out-of-range numbers raise ``Misconfigured`` here, never
+    while verifying. For somebody else's tokens use ``Policy.foreign``.
+
+    Example: ``Policy(issuer="https://auth.example", audience="https://api.example")``.
+    """
+
+    issuer: str
+    audience: str | tuple[str, ...]
+    algorithms: tuple[str, ...] = tuple(ALGORITHMS)
+    typ: str | None = "at+jwt"
+    leeway: float = 0
+    max_age: float | None = None
+    required: tuple[str, ...] = ANNUL_CLAIMS
+    max_token_length: int = MAX_TOKEN_LENGTH
+    audiences: frozenset[str] = field(init=False, repr=False)
+    media_types: frozenset[str | None] = field(init=False, repr=False)
+
+    @classmethod
+    def foreign(
+        cls,
+        *,
+        issuer: str,
+        audience: str | Collection[str],
+        algorithms: Collection[str],
+        typ: str | None = "at+jwt",
+        leeway: float = 0,
+        max_age: float | None = None,
+        required: Collection[str] = FOREIGN_CLAIMS,
+        max_token_length: int = MAX_TOKEN_LENGTH,
+    ) -> Policy:
+        """Return a policy for tokens of another issuer: no session, no log position in them.
+
+        ``algorithms`` must be named. ``typ=None`` accepts tokens that state no kind of their own
+        (``typ`` absent or ``JWT``), as many identity providers still issue them; prefer a typed
+        one (RFC 8725 §3.11). ``required`` may leave out ``sub``, ``iat`` or ``jti``, but a token
+        without them cannot be revoked by them.
+        """
+        return cls(
+            issuer=issuer,
+            audience=audience if isinstance(audience, str) else tuple(audience),
+            algorithms=algorithms if isinstance(algorithms, str) else tuple(algorithms),
+            typ=typ,
+            leeway=leeway,
+            max_age=max_age,
+            required=required if isinstance(required, str) else tuple(required),
+            max_token_length=max_token_length,
+        )
+
+    def __post_init__(self) -> None:
+        names = (self.audience,) if isinstance(self.audience, str) else tuple(self.audience)
+        if not isinstance(self.issuer, str) or not self.issuer:
+            raise Misconfigured(
+                'issuer must be the exact iss of the tokens, "https://auth.example"'
+            )
+        if not names or not all(isinstance(name, str) and name for name in names):
+            raise Misconfigured("audience must name who the tokens are for, one name or several")
+        check_algorithms(self.algorithms)
+        if self.typ is not None and not (
+            isinstance(self.typ, str) and self.typ and self.typ.isascii()
+        ):
+            raise Misconfigured('typ must be a media type such as "at+jwt", or None')
+        _number(self.leeway, "leeway", 0, MAX_LEEWAY)
+        if self.max_age is not None:
+            _number(self.max_age, "max_age", 1, LATEST)
+        _number(self.max_token_length, "max_token_length", 64, 1 << 20)
+        if isinstance(self.required, str) or not all(
+            isinstance(name, str) and name for name in self.required
+        ):
+            raise Misconfigured('required must be a tuple of claim names, for example ("sub",)')
+        missing = [name for name in _ALWAYS if name not in self.required]
+        if missing:
+            raise Misconfigured(f"required must include {', '.join(missing)}")
+        if self.max_age is not None and "iat" not in self.required:
+            raise Misconfigured("max_age needs iat among the required claims")
+        if not isinstance(self.audience, str):
+            object.__setattr__(self, "audience", names)
+        object.__setattr__(self, "audiences", frozenset(names))
+        object.__setattr__(
+            self,
+            "media_types",
+            frozenset({None, "application/jwt"} if self.typ is None else {media_type(self.typ)}),
+        )
+
+    @property
+    def is_annul(self) -> bool:
+        """Whether the tokens are annul's own: they carry the log position of their session."""
+        return "since" in self.required
+
+    def check(self, claims: dict[str, Any]) -> tuple[float, float, Position | None]:
+        """Check everything about ``claims`` that does not change with time.
+
+        Returns the time from which and the time until which they hold, and the log position of
+        the session. Raises ``ClaimMismatch`` for the first claim that fails.
+        """
+        for name in self.required:
+            if name not in claims:
+                raise ClaimMismatch(f"the claim {name} is missing", claim=name)
+        if claims["iss"] != self.issuer:
+            raise ClaimMismatch("iss is not the trusted issuer", claim="iss")
+        aud = claims["aud"]
+        if type(aud) is str:
+            if aud not in self.audiences:
+                raise ClaimMismatch("aud does not name us", claim="aud")
+        else:
+            self._check_audiences(aud)
+        for name in _IDENTIFIERS:
+            if name in claims:
+                value = claims[name]
+                if type(value) is not str or not 0 < len(value) <= MAX_ID_LENGTH:
+                    raise ClaimMismatch(f"{name} is not a usable identifier", claim=name)
+
+        if "auth_time" in claims:
+            _date(claims, "auth_time")
+        ends = _date(claims, "exp") + self.leeway
+        starts = 0.0
+        if "iat" in claims:
+            iat = _date(claims, "iat")
+            starts = iat - (max(self.leeway, _IAT_AHEAD) if self.is_annul else self.leeway)
+            if self.max_age is not None:
+                ends = min(ends, iat + self.max_age + self.leeway)
+        if "nbf" in claims:
+            starts = max(starts, _date(claims, "nbf") - self.leeway)
+        if not self.is_annul:
+            return starts, ends, None
+        if "sid" not in claims and claims["sub"] != claims["client_id"]:
+            # RFC 9068 §2.2: only client credentials have no user, and then sub is the client.
+            raise ClaimMismatch("the claim sid is missing", claim="sid")
+        return starts, ends, _position(claims["since"])
+
+    def _check_audiences(self, aud: object) -> None:
+        # RFC 7519 §4.1.3: an array of case-sensitive strings in the general case.
+        if (
+            not isinstance(aud, list)
+            or not aud
+            or not all(isinstance(name, str) for name in aud)
+            or self.audiences.isdisjoint(aud)
+        ):
+            raise ClaimMismatch("aud does not name us", claim="aud")
+
+
+def _date(claims: dict[str, Any], name: str) -> float:
+    # RFC 7519 §2, NumericDate: a number. bool is an int to Python and is refused by type().
+    value = claims[name]
+    if type(value) not in (int, float) or not 0 <= value <= LATEST:
+        raise ClaimMismatch(f"{name} is not a date", claim=name)
+    return value  # type: ignore[no-any-return]  # int or float, just checked
+
+
+def _position(value: object) -> Position:
+    if (
+        not isinstance(value, list)
+        or len(value) != 2  # noqa: PLR2004 - epoch and seq
+        or not all(type(part) is int and 0 <= part < _MAX_POSITION for part in value)
+    ):
+        raise ClaimMismatch("since is not a log position", claim="since")
+    return Position(*value)
+
+
+def _number(value: object, name: str, least: float, most: float) -> None:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not isfinite(value)
+        or not least <= value <= most
+    ):
+        raise Misconfigured(f"{name} must be a number from {least} to {most}")

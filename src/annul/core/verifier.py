@@ -1,0 +1,261 @@
+"""The way of a token: text in, ``VerifiedToken`` or ``TokenRejected`` out.
+
+The order is fixed, and each step only sees what the steps before it have let through::
+
+    size, ASCII, two dots       jws.split                    Malformed
+    canonical base64url         encoding                     Malformed
+    header: alg typ crit kid    jws.judge_header             AlgorithmNotAllowed, WrongType, …
+    exactly one key             JWKS.select                  UnknownKey
+    signature                   over the received bytes      BadSignature
+    payload as strict JSON      encoding                     Malformed
+    claims                      Policy.check                 ClaimMismatch, Expired, NotYetValid
+    binding                     cnf                          NotBound
+    denylist                    Denylist.find                Revoked
+
+A token that passed is remembered by its exact text, so the next time only what can change is
+judged: time and binding at every call, the denylist whenever it has changed.
+"""
+
+from __future__ import annotations
+
+from hmac import compare_digest
+from typing import TYPE_CHECKING
+
+from annul.core.claims import Judged, VerifiedToken, seal, system_clock
+from annul.core.denylist import Denylist, Facts
+from annul.core.encoding import EncodingError, decode_segment, parse_object
+from annul.core.jws import TrustedHeader, as_text, check_signature, judge_header, split
+from annul.core.revocation import Fingerprinter, Kind
+from annul.errors import Expired, Malformed, Misconfigured, NotBound, NotYetValid, Revoked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from annul.core.claims import Clock
+    from annul.core.jwks import JWKS
+    from annul.core.policy import Policy
+    from annul.core.revocation import Revocation
+
+__all__ = ["Verifier"]
+
+_MAX_HEADERS = 256
+_MAX_CLIENTS = 4096
+_UNJUDGED = -1
+
+_set_facts = Judged._facts.__set__  # type: ignore[union-attr]  # noqa: SLF001
+_set_version = Judged._version.__set__  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+class _Trust:
+    """One key set and everything that was verified with it; replaced as a whole.
+
+    A verification that began under an older key set stores its result here too, in the object it
+    began with, so it can never be found under the newer one.
+    """
+
+    __slots__ = ("headers", "jwks", "marks", "old", "young")
+
+    def __init__(self, jwks: JWKS, fingerprint: Fingerprinter) -> None:
+        self.jwks = jwks
+        self.marks = {key.kid: fingerprint(Kind.KEY, key.kid) for key in jwks}
+        self.headers: dict[bytes, TrustedHeader] = {}
+        self.young: dict[str, VerifiedToken] = {}
+        self.old: dict[str, VerifiedToken] = {}
+
+
+class Verifier:
+    """Verifies access tokens against a key set, a policy and a denylist. No I/O, thread-safe.
+
+    ``clock`` returns Unix time in seconds. ``cache_size`` is how many verified tokens are
+    remembered, each taking about 2.5 kB; 0 remembers none.
+
+    Example::
+
+        verifier = Verifier(jwks=JWKS.from_json(text), policy=policy, denylist=Denylist())
+        token = verifier.verify(raw)
+    """
+
+    __slots__ = (
+        "_cache_size",
+        "_clients",
+        "_clock",
+        "_fingerprint",
+        "_issuer",
+        "_trust",
+        "denylist",
+        "policy",
+    )
+
+    def __init__(
+        self,
+        *,
+        jwks: JWKS,
+        policy: Policy,
+        denylist: Denylist,
+        clock: Clock = system_clock,
+        cache_size: int = 50_000,
+    ) -> None:
+        if not isinstance(denylist, Denylist):
+            raise Misconfigured("denylist must be a Denylist; an empty one says nothing is revoked")
+        self.policy = policy
+        self.denylist = denylist
+        self._clock = clock
+        self._cache_size = cache_size // 2
+        self._fingerprint = Fingerprinter(policy.issuer)
+        self._clients: dict[str, bytes] = {}
+        self._issuer = self._fingerprint(Kind.ISSUER, "")
+        self._trust = _Trust(jwks, self._fingerprint)
+
+    @property
+    def jwks(self) -> JWKS:
+        """The keys that are trusted now."""
+        return self._trust.jwks
+
+    def trust(self, jwks: JWKS) -> None:
+        """Trust ``jwks`` from now on, and forget every verification made with the keys before."""
+        self._trust = _Trust(jwks, self._fingerprint)
+
+    def verify(self, token: str | bytes, binding: Mapping[str, str] | None = None) -> VerifiedToken:
+        """Return the verified token, or raise the ``TokenRejected`` that says why not.
+
+        ``binding`` holds confirmation values that the caller has already proven, such as
+        ``{"jkt": thumbprint}`` (RFC 7800); a token with ``cnf`` is refused unless every member of
+        it is among them. Any input whatever gives a token or a ``TokenRejected``.
+        """
+        if type(token) is not str:
+            token = as_text(token)
+        trust = self._trust
+        verified = trust.young.get(token) or self._first(trust, token)
+        # The version is read before the look-ups: a change during them means judging again.
+        version = self.denylist.version
+        hit = None
+        if verified._version != version:
+            hit = self._judge(trust, verified, version)
+        now = self._clock()
+        if not verified._starts <= now < verified._ends:
+            raise _out_of_time(verified, now)
+        if verified._cnf is not None:
+            _check_binding(verified._cnf, binding)
+        if hit is not None:
+            raise Revoked("the token has been revoked", revocation=hit)
+        return verified
+
+    def verify_ended(self, token: str | bytes) -> VerifiedToken:
+        """Return the token if it is genuine, even if it has expired or been revoked.
+
+        For logout and revocation: whoever holds a genuine token may end its session. Nothing else
+        may be granted on the strength of the result.
+        """
+        return self._first(self._trust, as_text(token))
+
+    # --- the first time a text is seen ------------------------------------------------
+
+    def _first(self, trust: _Trust, token: str) -> VerifiedToken:
+        verified = trust.old.get(token)
+        if verified is None:
+            verified = self._open(trust, token)
+            if self._clock() >= verified._ends:
+                return verified
+        if self._cache_size:
+            if len(trust.young) >= self._cache_size:
+                # Two generations instead of moving entries at every hit: what is in use moves
+                # over by itself, and the rest goes with the old one.
+                trust.old, trust.young = trust.young, {}
+            trust.young[token] = verified
+        return verified
+
+    def _open(self, trust: _Trust, token: str) -> VerifiedToken:
+        policy = self.policy
+        header, payload, signature, signing_input = split(token, policy.max_token_length)
+        try:
+            raw_signature = decode_segment(signature)
+            raw_payload = decode_segment(payload)
+        except EncodingError:
+            raise Malformed("a segment is not canonical base64url") from None
+        trusted = trust.headers.get(header)
+        if trusted is None:
+            trusted = judge_header(header, trust.jwks, policy.algorithms, policy.media_types)
+            check_signature(trusted, raw_signature, signing_input)
+            # Only after the signature: headers that anybody can write never get in.
+            if len(trust.headers) >= _MAX_HEADERS:
+                trust.headers.clear()
+            trust.headers[header] = trusted
+        else:
+            check_signature(trusted, raw_signature, signing_input)
+        try:
+            claims = parse_object(raw_payload)
+        except EncodingError:
+            raise Malformed("the payload is not strict JSON") from None
+
+        judged = Judged()
+        judged._starts, judged._ends, judged._since = policy.check(claims)
+        judged._claims = claims
+        cnf = claims.get("cnf")
+        if cnf is not None and not isinstance(cnf, dict):
+            raise NotBound("cnf is not an object")
+        judged._cnf = cnf
+        judged._facts = None
+        judged._version = _UNJUDGED
+        judged.key_id = trusted.key.kid
+        return seal(judged)
+
+    # --- revocation -------------------------------------------------------------------
+
+    def _judge(self, trust: _Trust, verified: VerifiedToken, version: int) -> Revocation | None:
+        if version:
+            facts = verified._facts
+            if facts is None:
+                facts = self._state_facts(trust, verified)
+                _set_facts(verified, facts)
+            hit = self.denylist.find(facts)
+            if hit is not None:
+                return hit
+        _set_version(verified, version)
+        return None
+
+    def _state_facts(self, trust: _Trust, verified: VerifiedToken) -> Facts:
+        fingerprint = self._fingerprint
+        claims = verified._claims
+        jti, sid, sub = claims.get("jti"), claims.get("sid"), claims.get("sub")
+        client_id = claims.get("client_id")
+        client = None
+        if client_id is not None:
+            client = self._clients.get(client_id)
+            if client is None:
+                if len(self._clients) >= _MAX_CLIENTS:
+                    self._clients.clear()
+                client = self._clients[client_id] = fingerprint(Kind.CLIENT, client_id)
+        # Tokens of annul are placed by their log position; auth_time only if the caller gave one.
+        began_at = claims.get("auth_time")
+        if verified._since is None and began_at is None:
+            began_at = claims.get("iat", 0)
+        return Facts(
+            token=None if jti is None else fingerprint(Kind.TOKEN, jti),
+            session=None if sid is None else fingerprint(Kind.SESSION, sid),
+            subject=None if sub is None else fingerprint(Kind.SUBJECT, sub),
+            client=client,
+            issuer=self._issuer,
+            key=trust.marks[verified.key_id],
+            since=verified._since,
+            began_at=began_at,
+        )
+
+
+def _out_of_time(verified: VerifiedToken, now: float) -> Expired | NotYetValid:
+    if now >= verified._ends:
+        return Expired("the token has expired")
+    return NotYetValid("the token is not valid yet")
+
+
+def _check_binding(cnf: dict[str, object], binding: Mapping[str, str] | None) -> None:
+    """RFC 7800 §3.1: every confirmation that the issuer put in must be met."""
+    for method, expected in cnf.items():
+        shown = binding.get(method) if binding is not None else None
+        if (
+            not isinstance(expected, str)
+            or not isinstance(shown, str)
+            or not compare_digest(expected.encode(), shown.encode())
+        ):
+            raise NotBound("the token is bound and no matching binding was presented")
+    if not cnf:
+        raise NotBound("cnf names no confirmation that could be met")

@@ -1,0 +1,407 @@
+"""The authority as people use it: the writing rooms joined with a replica of the same store."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from annul.authority.kek import KekSource
+from annul.authority.revocation import Revocations, check_target
+from annul.authority.rotation import KeyInfo, Rotation
+from annul.authority.sessions import Grant, SessionInfo, Sessions
+from annul.authority.settings import Settings
+from annul.core.claims import Clock, system_clock
+from annul.core.encoding import b64url_encode
+from annul.core.handle import looks_like_handle
+from annul.core.jwk import PrivateKey
+from annul.core.policy import Policy
+from annul.core.revocation import KeyId, Kind, RevocationReceipt, identifier
+from annul.core.sealing import SealingKey
+from annul.errors import StoreUnavailable
+from annul.replica import Replica, check_staleness
+from annul.stores import open_store
+from annul.stores.base import Identity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from annul.core.claims import VerifiedToken
+    from annul.core.jwks import JWKS
+    from annul.core.revocation import Target
+    from annul.stores.base import Store
+
+__all__ = ["AsyncAuthority"]
+
+log = logging.getLogger("annul.authority")
+
+_LINEAGE_BYTES = 12
+_TIDY_EVERY = 600.0
+_process_kek = SealingKey(os.urandom(32))
+
+
+class AsyncAuthority:
+    """The side that signs and takes back. Every verb is atomic in the store before it returns.
+
+    Open one with ``AsyncAuthority.open`` and close it when done; ``async with`` does. ``Authority``
+    has the same verbs for blocking code.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        rotation: Rotation,
+        identity: Identity,
+        replica: Replica,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._rotation = rotation
+        self._replica = replica
+        self._sessions = Sessions(store, settings, rotation, identity, replica.observe)
+        self._revocations = Revocations(store, settings, identity, replica.observe)
+        self._tidy_at = 0.0
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        *,
+        issuer: str,
+        audience: str | tuple[str, ...],
+        algorithm: str = "ES256",
+        access_ttl: int = 900,
+        session_ttl: int = 30 * 86_400,
+        idle_ttl: int = 7 * 86_400,
+        grace: float = 10.0,
+        publish_for: float = 300.0,
+        max_staleness: float = 2.0,
+        ready_timeout: float = 5.0,
+        kek: bytes | None = None,
+        kek_file: str | os.PathLike[str] | None = None,
+        allow_volatile_store: bool = False,
+        clock: Clock = system_clock,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> AsyncAuthority:
+        """Open the authority of the store at ``url``, founding the store if it is empty.
+
+        ``issuer`` and ``audience`` go into every token. ``algorithm`` is for keys made from now
+        on; the first key is made if there is none. Times are in seconds: ``access_ttl`` of access
+        tokens, ``session_ttl`` and ``idle_ttl`` of sessions, ``grace`` in which a used refresh
+        token is taken for a retry, ``publish_for`` a new key is published before it signs, and
+        ``max_staleness``, the largest Δ of any verifier of this store.
+
+        Private keys are sealed with a key-encryption key: ``kek`` (32 bytes) or the file
+        ``kek_file``, made if nothing is sealed yet. By default the file lies beside a SQLite
+        database, and in ``~/.annul`` for other stores.
+
+        Raises ``Misconfigured`` for settings that cannot work, ``UnsafeStore`` for a store that
+        would lose acknowledged revocations (``allow_volatile_store`` accepts it), and
+        ``StoreUnavailable`` if the store cannot be reached.
+        """
+        settings = Settings(
+            issuer=issuer,
+            audience=audience if isinstance(audience, str) else tuple(audience),
+            algorithm=algorithm,
+            access_ttl=access_ttl,
+            session_ttl=session_ttl,
+            idle_ttl=idle_ttl,
+            grace=grace,
+            publish_for=publish_for,
+            clock=clock,
+            entropy=entropy,
+        )
+        policy = Policy(issuer=issuer, audience=settings.audience)
+        check_staleness(max_staleness)
+        source = _kek_source(url, issuer, kek, kek_file)
+        store = open_store(url, issuer=issuer, allow_volatile=allow_volatile_store)
+        try:
+            identity = await store.found(
+                Identity(
+                    issuer=issuer,
+                    lineage=b64url_encode(entropy(_LINEAGE_BYTES)),
+                    horizon=float(max_staleness),
+                    longest_token=access_ttl,
+                    longest_session=session_ttl,
+                ),
+                clock(),
+            )
+            rotation = Rotation(store, settings, source)
+            await rotation.load()
+        except BaseException:
+            await store.close()
+            raise
+        replica = Replica(
+            lambda: open_store(url, issuer=issuer), policy=policy, max_staleness=max_staleness
+        )
+        await asyncio.to_thread(replica.wait_ready, ready_timeout)
+        return cls(store, settings, rotation, identity, replica)
+
+    async def close(self) -> None:
+        """Stop following the store and give up connections. Closing twice is harmless."""
+        self._replica.close()
+        await self._store.close()
+
+    async def __aenter__(self) -> AsyncAuthority:
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        await self.close()
+
+    # --- sessions ---------------------------------------------------------------------
+
+    async def login(
+        self,
+        subject: str,
+        *,
+        client_id: str,
+        scope: str = "",
+        claims: Mapping[str, Any] | None = None,
+        device: str | None = None,
+        auth_time: float | None = None,
+        jkt: str | None = None,
+    ) -> Grant:
+        """Begin a session for a user whom the application has authenticated; return its tokens.
+
+        ``subject`` becomes ``sub`` and must be ``str``. ``scope`` is space-separated. ``claims``
+        are the application's own and come back in every access token of the session. ``device``
+        is a label for the session list. ``auth_time`` (Unix seconds) says that the user
+        authenticated earlier: a revocation since then refuses the login. ``jkt`` binds the session
+        to a key by its RFC 7638 thumbprint.
+
+        Raises ``SubjectBlocked`` for a blocked account, ``InvalidRequest`` for an argument that
+        cannot be used, ``StoreUnavailable`` if the store did not confirm.
+        """
+        await self._catch_up()
+        grant = await self._sessions.login(
+            subject,
+            client_id=client_id,
+            scope=scope,
+            claims=claims,
+            device=device,
+            auth_time=auth_time,
+            jkt=jkt,
+        )
+        await self._tidy()
+        return grant
+
+    async def refresh(
+        self, refresh_token: str, *, client_id: str | None = None, jkt: str | None = None
+    ) -> Grant:
+        """Exchange a refresh token for its successor and a fresh access token.
+
+        Exactly one of any number of concurrent callers advances the session; the others, and
+        retries inside the grace window, get the same successor. A token that was used up earlier
+        ends the session.
+
+        Raises ``RefreshReplayed`` then, ``SessionEnded`` for a session that is over, and
+        ``InvalidGrant`` for anything this authority did not hand out to this client and key; all
+        are ``InvalidGrant``, and garbage never reaches the store.
+        """
+        await self._catch_up()
+        return await self._sessions.refresh(refresh_token, client_id=client_id, jkt=jkt)
+
+    async def logout(self, token: str, *, reason: str = "logout") -> RevocationReceipt:
+        """End the session that a token belongs to.
+
+        Takes an access token, even one that has expired, or a refresh token; it must be genuine.
+        Raises ``TokenRejected`` or ``InvalidGrant`` if it is not. Logging out twice is harmless.
+        """
+        await self._catch_up()
+        if looks_like_handle(token):
+            sid: str | None = await self._sessions.sid_of(token)
+        else:
+            verified = self._replica.verify_ended(token)
+            sid = verified.session_id
+            if sid is None:
+                draft = self._revocations.draft(
+                    Kind.TOKEN,
+                    verified.jti or "",
+                    reason=reason,
+                    token_exp=verified.expires_at,
+                )
+                return await self._revocations.write([draft])
+        return await self._revocations.write(
+            [self._revocations.draft(Kind.SESSION, sid, reason=reason)], sessions=1
+        )
+
+    async def sessions(self, subject: str) -> tuple[SessionInfo, ...]:
+        """Return the live sessions of a subject, oldest first."""
+        return await self._sessions.list(subject)
+
+    async def end_others(self, token: str, *, reason: str = "logout") -> RevocationReceipt:
+        """End every session of the token's subject except the token's own.
+
+        The token must verify. One entry per session is written, so a login that happens meanwhile
+        is not touched. ``receipt.sessions`` says how many were ended.
+        """
+        verified = self._replica.verify(token)
+        others = [
+            self._revocations.draft(Kind.SESSION, other.session_id, reason=reason)
+            for other in await self._sessions.list(verified.subject)
+            if other.session_id != verified.session_id
+        ]
+        if not others:
+            return RevocationReceipt(epoch=None, seq=None)
+        return await self._revocations.write(others, sessions=len(others))
+
+    # --- revocation -------------------------------------------------------------------
+
+    async def revoke(
+        self,
+        target: Target,
+        *,
+        reason: str = "admin",
+        actor: str | None = None,
+        wait: bool = False,
+        timeout: float = 10.0,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+        issuer: str | None = None,
+    ) -> RevocationReceipt:
+        """Revoke a token, session, subject, client, key, or everything; return the receipt.
+
+        Once it has returned, every verifier refuses the affected tokens at most Δ later, or
+        refuses everything. ``wait=True`` returns only when no verifier can still accept them, and
+        raises ``NotYetConfirmed`` after ``timeout`` seconds: recorded, but not yet everywhere.
+
+        A subject, a client or everything is cut off: sessions that began before end, later logins
+        are good. ``dry_run`` only counts the sessions that would end. ``actor`` says who asked.
+        ``issuer`` is for tokens of a foreign issuer that this store keeps revocations for.
+
+        Raises ``StoreUnavailable`` with an ``idempotency_key`` if the store did not confirm; give
+        the key to the repeated call, and it completes the first one.
+        """
+        target = check_target(target)
+        if dry_run:
+            return await self._revocations.preview(target.kind, target.id)
+        draft = self._revocations.draft(
+            target.kind,
+            target.id,
+            reason=reason,
+            actor=actor,
+            issuer=issuer,
+            idempotency_key=idempotency_key,
+        )
+        ends = await self._store.count(target.kind, target.id, self._settings.clock())
+        if isinstance(target, KeyId) and issuer is None:
+            # The new key set first: a verifier that drops the key already knows its successor.
+            await self._rotation.revoke(target.id)
+            self._replica.observe_keys(self._rotation.published)
+        receipt = await self._revocations.write([draft], sessions=ends)
+        return await self._revocations.confirm(receipt, timeout) if wait else receipt
+
+    async def block(
+        self, subject: str, *, reason: str = "user_disabled", actor: str | None = None
+    ) -> RevocationReceipt:
+        """Refuse every token and every login of a subject until ``unblock``."""
+        return await self._one_of(Kind.BLOCK, subject, reason, actor)
+
+    async def unblock(
+        self, subject: str, *, reason: str = "admin", actor: str | None = None
+    ) -> RevocationReceipt:
+        """Lift the blocks that stand against a subject now.
+
+        Sessions that were only blocked are good again; revoke the subject to end them.
+        """
+        return await self._one_of(Kind.UNBLOCK, subject, reason, actor)
+
+    async def _one_of(
+        self, kind: Kind, subject: str, reason: str, actor: str | None
+    ) -> RevocationReceipt:
+        value = identifier(subject, "subject")
+        draft = self._revocations.draft(kind, value, reason=reason, actor=actor)
+        return await self._revocations.write([draft])
+
+    # --- verifying --------------------------------------------------------------------
+
+    def verify(self, token: str | bytes, binding: Mapping[str, str] | None = None) -> VerifiedToken:
+        """Verify with this authority's own replica. Not a coroutine: it touches no store.
+
+        What this process has revoked is refused at once. See ``Replica.verify``.
+        """
+        return self._replica.verify(token, binding)
+
+    @property
+    def replica(self) -> Replica:
+        """The replica that ``verify`` uses."""
+        return self._replica
+
+    # --- keys -------------------------------------------------------------------------
+
+    async def rotate_keys(self, *, algorithm: str | None = None) -> str:
+        """Make a new signing key and return its ``kid``.
+
+        It is published at once and signs after ``publish_for`` seconds; the present key stays
+        trusted until the longest token that it signed has expired.
+        """
+        key = PrivateKey.generate(algorithm or self._settings.algorithm)
+        return await self._add_key(key)
+
+    async def import_key(
+        self, pem: bytes | str, *, password: bytes | None = None, alg: str | None = None
+    ) -> str:
+        """Add a private key from PEM, as ``openssl genpkey`` writes it; return its ``kid``.
+
+        It takes over like a rotated key. ``alg`` chooses among the algorithms an RSA key can
+        have; by default ``RS256``. Raises ``InvalidKey`` for a file that cannot be read, a wrong
+        passphrase, a weak key, and a key that was ever revoked.
+        """
+        return await self._add_key(PrivateKey.from_pem(pem, password=password, alg=alg))
+
+    async def export_key(self, kid: str, *, password: bytes | None = None) -> bytes:
+        """Return a private key as PKCS#8 PEM, encrypted if ``password`` is given."""
+        await self._catch_up()
+        return self._rotation.export(kid, password)
+
+    async def keys(self) -> tuple[KeyInfo, ...]:
+        """Return the keys of the ring with their states, oldest first, without private parts."""
+        await self._catch_up()
+        return self._rotation.list()
+
+    async def jwks(self) -> JWKS:
+        """Return the public keys to publish: ``(await authority.jwks()).to_json()``."""
+        await self._catch_up()
+        return self._rotation.jwks()
+
+    async def _add_key(self, key: PrivateKey) -> str:
+        await self._catch_up()
+        kid = await self._rotation.add(key)
+        self._replica.observe_keys(self._rotation.published)
+        return kid
+
+    # --- inside -----------------------------------------------------------------------
+
+    async def _catch_up(self) -> None:
+        # Another authority may have rotated; the replica's renewals bring the version along.
+        await self._rotation.catch_up(self._replica.keys_version)
+
+    async def _tidy(self) -> None:
+        now = self._settings.clock()
+        if now - self._tidy_at > _TIDY_EVERY:
+            self._tidy_at = now
+            try:
+                await self._store.prune(now)
+            except StoreUnavailable:
+                log.debug("pruning has to wait; nothing depends on it")
+
+
+def _kek_source(
+    url: str, issuer: str, kek: bytes | None, kek_file: str | os.PathLike[str] | None
+) -> KekSource:
+    if kek is not None:
+        return KekSource(given=SealingKey(kek))
+    if kek_file is not None:
+        return KekSource(path=Path(kek_file))
+    if url.startswith("memory:"):
+        return KekSource(given=_process_kek)
+    if url.startswith("sqlite:///"):
+        from annul.stores.sqlite_file import path_from_url  # noqa: PLC0415 - only for its URLs
+
+        return KekSource(path=Path(path_from_url(url) + ".kek"))
+    name = hashlib.sha256(issuer.encode()).hexdigest()[:16]
+    return KekSource(path=Path.home() / ".annul" / f"{name}.kek")

@@ -1,0 +1,292 @@
+"""The replica: verifies in memory, and knows how old what it knows may be.
+
+The way of a revocation ends here: ``follower`` reads the log into the verifier's denylist, and
+``verify`` answers only inside the window that the follower's last lease renewal has opened.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from annul.core.denylist import Denylist
+from annul.core.jwks import JWKS
+from annul.core.verifier import Verifier
+from annul.errors import Misconfigured, ReplicaStale, TokenRejected, Unavailable, UnknownKey
+from annul.portal import portal
+from annul.replica.follower import Follower
+from annul.replica.freshness import Moment, never, staleness
+from annul.stores import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from concurrent.futures import Future
+
+    from annul.core.claims import VerifiedToken
+    from annul.core.policy import Policy
+    from annul.core.revocation import Revocation, Watermark
+    from annul.stores.base import LogReader, PublishedKeys
+
+__all__ = ["Replica"]
+
+SHORTEST_STALENESS = 0.1
+LONGEST_STALENESS = 3600.0
+
+_CAUSES = {
+    "starting": "it has not loaded the revocations yet",
+    "store_unreachable": "the store has not confirmed its lease in time",
+    "store_empty": "no authority has opened the store yet",
+    "clock_disagrees": "this machine's clock and the store's differ by more than a minute",
+    "misconfigured": "it is not set up to follow this store; see the log",
+    "forked": "it is starting in this process",
+    "closed": "it has been closed",
+}
+
+_replicas: weakref.WeakSet[Replica] = weakref.WeakSet()
+
+
+class Replica:
+    """Verifies tokens in memory against a followed store, and refuses when it may be out of date.
+
+    ``verify`` is synchronous, thread-safe and touches no network. A replica opened before a fork
+    works in the child: there it starts out stale, with a lease of its own.
+
+    Use ``Replica.open``; ``with`` closes it. A replica that is garbage is closed as well.
+    """
+
+    def __init__(
+        self,
+        open_reader: Callable[[], LogReader],
+        *,
+        policy: Policy,
+        max_staleness: float = 2.0,
+        ready_timeout: float = 5.0,
+        jwks: JWKS | None = None,
+        cache_size: int = 50_000,
+    ) -> None:
+        if not policy.is_annul and jwks is None:
+            raise Misconfigured("a policy for a foreign issuer needs that issuer's keys: jwks=…")
+        self._open_reader = open_reader
+        self._max_staleness = check_staleness(max_staleness)
+        self._ready_timeout = ready_timeout
+        self._fixed_keys = jwks
+        self._policy = policy
+        self._cache_size = cache_size
+        self._lock = threading.Lock()
+        self._closed = False
+        self._denylist = Denylist()
+        self._start()
+        _replicas.add(self)
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        policy: Policy,
+        max_staleness: float = 2.0,
+        ready_timeout: float = 5.0,
+        jwks: JWKS | None = None,
+        cache_size: int = 50_000,
+    ) -> Replica:
+        """Return a replica that follows the store at ``url``.
+
+        ``max_staleness`` is Δ in seconds: a revocation is honoured at most Δ after ``revoke``
+        returned, or everything is refused. It waits until ready, at most ``ready_timeout``
+        seconds, then returns either way: not ready is ``ReplicaStale`` at ``verify``.
+
+        ``policy`` says what tokens must be. For a foreign issuer give its keys as ``jwks``; the
+        revocations then come from the store and the keys do not. ``cache_size`` is how many
+        verified tokens are remembered.
+
+        Raises ``Misconfigured`` for a URL, a Δ or a store that cannot work.
+        """
+        issuer = policy.issuer if policy.is_annul else None
+        open_store(url, issuer=issuer)  # a wrong URL is said here, not in the background
+        replica = cls(
+            lambda: open_store(url, issuer=issuer),
+            policy=policy,
+            max_staleness=max_staleness,
+            ready_timeout=ready_timeout,
+            jwks=jwks,
+            cache_size=cache_size,
+        )
+        replica.wait_ready(ready_timeout)
+        return replica
+
+    # --- answering --------------------------------------------------------------------
+
+    def verify(self, token: str | bytes, binding: Mapping[str, str] | None = None) -> VerifiedToken:
+        """Return the verified token, or raise.
+
+        ``TokenRejected`` says that the token is bad; ``ReplicaStale`` that this replica cannot
+        tell, because it may be missing revocations. ``binding`` holds proven confirmation values
+        for tokens with ``cnf``, for example ``{"jkt": thumbprint}``.
+        """
+        # The window is taken before the look-ups and compared with the clocks after them: a
+        # thread that was held up in between must not answer from what it saw too long ago.
+        window = self._follower.window
+        try:
+            verified = self._verifier.verify(token, binding)
+        except UnknownKey:
+            # The key may be one that this replica has not heard of yet.
+            if self._moment().monotonic < window.monotonic_until:
+                raise
+            return self._verify_stale(token, binding)
+        if self._monotonic() < window.monotonic_until and self._wall() < window.wall_until:
+            return verified
+        return self._verify_stale(token, binding)
+
+    _monotonic = staticmethod(time.monotonic)
+    _wall = staticmethod(time.time)
+
+    def _verify_stale(self, token: str | bytes, binding: Mapping[str, str] | None) -> VerifiedToken:
+        if self._restart_after_fork():
+            return self.verify(token, binding)
+        cause = self._follower.window.cause
+        raise ReplicaStale(f"this verifier accepts nothing now: {_CAUSES[cause]}", cause=cause)
+
+    @property
+    def staleness(self) -> float:
+        """The age of the last freshness proof in seconds; infinite if there is none."""
+        return staleness(self._follower.window, self._moment())
+
+    @property
+    def fresh(self) -> bool:
+        """Whether ``verify`` would answer now."""
+        window, now = self._follower.window, self._moment()
+        return now.monotonic < window.monotonic_until and now.wall < window.wall_until
+
+    @property
+    def watermark(self) -> Watermark | None:
+        """How far the log has been applied: ``(epoch, seq, tag)``, ``None`` before the first load."""
+        return self._denylist.watermark
+
+    @property
+    def jwks(self) -> JWKS:
+        """The keys that are trusted now."""
+        return self._verifier.jwks
+
+    @property
+    def keys_version(self) -> int:
+        """The version of the newest keyring that was seen; it never goes back."""
+        return self._follower.keys_version
+
+    @property
+    def alarms(self) -> int:
+        """How often the store was seen to have lost data."""
+        return self._follower.alarms
+
+    def wait_ready(self, timeout: float) -> bool:
+        """Wait until the first complete load, at most ``timeout`` seconds; say whether.
+
+        Raises ``Misconfigured`` if the store cannot be followed with these settings.
+        """
+        self._follower.ready.wait(timeout)
+        if self._follower.failure is not None:
+            failure = self._follower.failure
+            self.close()
+            raise failure
+        return self.fresh
+
+    # --- what the authority beside it already knows -----------------------------------
+
+    def observe(self, entries: Iterable[Revocation]) -> None:
+        """Honour entries that this process has just written, without waiting for the log."""
+        self._follower.learn(entries)
+
+    def observe_keys(self, published: PublishedKeys) -> None:
+        """Trust keys that this process has just published."""
+        self._follower.learn_keys(published)
+
+    def verify_ended(self, token: str | bytes) -> VerifiedToken:
+        """Return a genuine token even if it is expired or revoked; see ``Verifier.verify_ended``."""
+        return self._verifier.verify_ended(token)
+
+    # --- life -------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Stop following and give up the lease. ``verify`` refuses from then on."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._follower.window = never("closed")
+        self._stop()
+
+    def __enter__(self) -> Replica:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def _start(self) -> None:
+        self._pid = os.getpid()
+        # What is known to be revoked is kept over a fork; only the reading starts anew.
+        self._denylist.watermark = None
+        self._verifier = Verifier(
+            jwks=self._fixed_keys or JWKS(()),
+            policy=self._policy,
+            denylist=self._denylist,
+            cache_size=self._cache_size,
+        )
+        self._follower = Follower(
+            open_reader=self._open_reader,
+            verifier=self._verifier,
+            max_staleness=self._max_staleness,
+            now=self._moment,
+            fixed_keys=self._fixed_keys is not None,
+        )
+        following = portal.submit(self._follower.run())
+        self._stop = weakref.finalize(self, _stop, following)
+        self._stop.atexit = False
+
+    def _restart_after_fork(self) -> bool:
+        """Start following in a forked child; say whether that was needed. Waits until ready."""
+        with self._lock:
+            if self._closed or self._pid == os.getpid():
+                return False
+            self._start()
+        self._follower.ready.wait(self._ready_timeout)
+        return True
+
+    def _after_fork(self) -> None:
+        # The parent's thread may have held the lock, and its lease is not ours.
+        self._lock = threading.Lock()
+        self._stop.detach()
+        if not self._closed:
+            self._follower.window = never("forked")
+
+    @staticmethod
+    def _moment() -> Moment:
+        return Moment(time.monotonic(), time.time())
+
+
+def _stop(following: Future[None]) -> None:
+    following.cancel()
+
+
+def _after_fork() -> None:
+    for replica in _replicas:
+        replica._after_fork()  # noqa: SLF001 - this module's own
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def check_staleness(value: object) -> float:
+    """Return Δ in seconds, or raise ``Misconfigured``."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not isfinite(value)
+        or not SHORTEST_STALENESS <= value <= LONGEST_STALENESS
+    ):
+        raise Misconfigured(
+            f"max_staleness must be from {SHORTEST_STALENESS} to {LONGEST_STALENESS:g} seconds"
+        )
+    return float(value)

@@ -1,0 +1,248 @@
+"""The follower: reads the log into a denylist and proves by its own lease how fresh that is.
+
+One round::
+
+    read both clocks → renew the lease (confirmed by the store) → read the log up to the head
+    seen after the renewal → apply → publish the new window
+
+A gap, a rewind or a new epoch never makes it forget: it keeps the union of what it holds, raises
+an alarm and reloads. Between rounds it waits at the store's doorbell and applies what comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from annul.core.jwks import JWKS
+from annul.core.revocation import Fingerprinter, Kind
+from annul.errors import AnnulError, Misconfigured, StoreUnavailable
+from annul.replica.freshness import Moment, Window, clocks_agree, never, window_from
+from annul.stores.base import Diverged, Lease, PublishedKeys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from annul.core.revocation import Revocation, Watermark
+    from annul.core.verifier import Verifier
+    from annul.stores.base import LogReader, Renewal
+
+__all__ = ["Follower"]
+
+log = logging.getLogger("annul.replica")
+
+_ROUNDS_PER_STALENESS = 4
+_LONGEST_PAUSE = 1.0
+_PRUNE_EVERY = 60.0
+_BATCH = 1000
+
+
+class Follower:
+    """Keeps one verifier's denylist and keys up to date. Runs on one event loop.
+
+    ``open_reader`` opens the store afresh for each attempt. ``window`` is what the replica reads
+    at every verification; it is replaced as a whole, after everything it vouches for is in place.
+    """
+
+    def __init__(
+        self,
+        *,
+        open_reader: Callable[[], LogReader],
+        verifier: Verifier,
+        max_staleness: float,
+        now: Callable[[], Moment],
+        entropy: Callable[[int], bytes] = os.urandom,
+        fixed_keys: bool = False,
+    ) -> None:
+        self.window: Window = never("starting")
+        self.ready = threading.Event()
+        self.failure: Misconfigured | None = None
+        self.alarms = 0
+        self._open_reader = open_reader
+        self._verifier = verifier
+        self._denylist = verifier.denylist
+        self._max_staleness = max_staleness
+        self._now = now
+        self._entropy = entropy
+        self._fixed_keys = fixed_keys
+        self._lease_id = entropy(9).hex()
+        self._label = f"{os.uname().nodename}:{os.getpid()}"
+        self._fingerprint = Fingerprinter(verifier.policy.issuer)
+        self._published = PublishedKeys(0, "")
+        self._lineage: str | None = None
+        self._pruned_at = 0.0
+        self._learning = threading.Lock()
+
+    @property
+    def keys_version(self) -> int:
+        """The version of the newest keyring that was seen."""
+        return self._published.version
+
+    # --- the loop ---------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Follow until cancelled. Failures are logged and retried; they end freshness, not this."""
+        attempt = 0
+        while True:
+            reader: LogReader | None = None
+            try:
+                reader = self._open_reader()
+                while True:
+                    await self._round(reader)
+                    attempt = 0
+            except Misconfigured as error:
+                self._refuse("misconfigured")
+                self.failure = error
+                self.ready.set()
+                log.error("replica cannot follow: %s", error)  # noqa: TRY400 - the message is all
+            except (AnnulError, TimeoutError) as error:
+                log.warning("replica lost its store (%s), trying again", type(error).__name__)
+            finally:
+                if reader is not None:
+                    await self._leave(reader)
+            attempt += 1
+            await asyncio.sleep(self._pause(attempt))
+
+    async def _round(self, reader: LogReader) -> None:
+        started = self._now()
+        async with asyncio.timeout(self._max_staleness):
+            renewal = await reader.renew(self._lease())
+            if renewal is None:
+                self._refuse("store_empty")
+            else:
+                self._check(renewal)
+                await self._read_keys(reader, renewal)
+                await self._read_log(reader, renewal.head)
+                self._publish(started, renewal)
+        until = started.monotonic + self._max_staleness / _ROUNDS_PER_STALENESS
+        while (left := until - self._now().monotonic) > 0:
+            await reader.wait(left)
+            if renewal is not None and until > self._now().monotonic:
+                async with asyncio.timeout(self._max_staleness):
+                    await self._read_news(reader)
+
+    def _lease(self) -> Lease:
+        return Lease(
+            id=self._lease_id,
+            watermark=self._denylist.watermark,
+            max_staleness=self._max_staleness,
+            label=self._label,
+        )
+
+    def _publish(self, started: Moment, renewal: Renewal) -> None:
+        if not clocks_agree(renewal.store_time, self._now().wall):
+            if self.window.cause != "clock_disagrees":
+                log.error("this machine's clock and the store's differ by more than a minute")
+            self._refuse("clock_disagrees")
+            return
+        self.failure = None
+        self.window = window_from(started, self._max_staleness)
+        self.ready.set()
+        if started.monotonic - self._pruned_at > _PRUNE_EVERY:
+            self._pruned_at = started.monotonic
+            with self._learning:
+                self._denylist.prune(renewal.store_time)
+
+    def _refuse(self, cause: str) -> None:
+        # Windows only ever end early here: an unreachable store just lets the last one run out.
+        self.window = never(cause)
+
+    async def _leave(self, reader: LogReader) -> None:
+        for parting in (lambda: reader.release(self._lease_id), reader.close):
+            try:
+                async with asyncio.timeout(self._max_staleness):
+                    await parting()
+            except (AnnulError, TimeoutError):
+                log.debug("the store is out of reach; the lease just falls silent")
+
+    def _pause(self, attempt: int) -> float:
+        # Jittered, so that replicas which lost the store together do not come back together.
+        longest = min(_LONGEST_PAUSE, self._max_staleness / 8 * 2 ** min(attempt, 4))
+        return longest * (0.5 + self._entropy(1)[0] / 510)
+
+    # --- reading ----------------------------------------------------------------------
+
+    def _check(self, renewal: Renewal) -> None:
+        if self._max_staleness > renewal.horizon:
+            raise Misconfigured(
+                f"max_staleness is {self._max_staleness:g} s, but the authority allows verifiers"
+                f" {renewal.horizon:g} s; lower it here or raise it there"
+            )
+        if self._lineage is None:
+            self._lineage = renewal.lineage
+        elif self._lineage != renewal.lineage:
+            self._alarm("the store was founded anew; keeping every revocation known before")
+            self._lineage = renewal.lineage
+            self._published = PublishedKeys(0, "")
+
+    async def _read_log(self, reader: LogReader, head: Watermark) -> None:
+        """Read until the store's own log has been applied up to ``head``."""
+        while self._denylist.watermark != head:
+            mark = self._denylist.watermark
+            changes = None if mark is None else await reader.changes(mark, _BATCH)
+            if mark is None or changes is None or isinstance(changes, Diverged):
+                if isinstance(changes, Diverged) and not changes.pruned:
+                    self._alarm("the store lost entries; keeping every revocation known before")
+                snapshot = await reader.snapshot()
+                self.learn(snapshot.entries)
+                self._denylist.watermark = snapshot.watermark
+                if snapshot.watermark.position >= head.position:
+                    return
+                raise StoreUnavailable("the store's log is behind its own head")
+            self._apply(changes)
+            mark = self._denylist.watermark
+            if mark is not None and mark.position >= head.position:
+                return
+            if not changes:
+                raise StoreUnavailable("the store's log is behind its own head")
+
+    async def _read_news(self, reader: LogReader) -> None:
+        mark = self._denylist.watermark
+        if mark is None:
+            return
+        changes = await reader.changes(mark, _BATCH)
+        if not isinstance(changes, Diverged):
+            self._apply(changes)
+
+    def _apply(self, entries: tuple[Revocation, ...]) -> None:
+        if entries:
+            self.learn(entries)
+            self._denylist.watermark = entries[-1].watermark
+
+    def learn(self, entries: Iterable[Revocation]) -> None:
+        """Join entries into the denylist, whoever they come from; drop revoked keys at once."""
+        entries = tuple(entries)
+        with self._learning:
+            self._denylist.apply(entries)
+            if any(entry.kind is Kind.KEY for entry in entries):
+                self._trust(self._verifier.jwks)
+
+    # --- keys -------------------------------------------------------------------------
+
+    async def _read_keys(self, reader: LogReader, renewal: Renewal) -> None:
+        if renewal.keys_version != self._published.version and not self._fixed_keys:
+            self.learn_keys(await reader.published_keys())
+
+    def learn_keys(self, published: PublishedKeys) -> None:
+        """Trust a key set, unless a newer one is already known: rings never go backwards."""
+        with self._learning:
+            if published.version < self._published.version:
+                self._alarm("the store offers an older keyring than before; not taking it")
+                return
+            if published != self._published:
+                self._published = published
+                self._trust(JWKS.from_json(published.jwks))
+
+    def _trust(self, jwks: JWKS) -> None:
+        revoked = self._denylist.keys()
+        gone = {key.kid for key in jwks if self._fingerprint(Kind.KEY, key.kid) in revoked}
+        left = jwks.without(gone) if gone else jwks
+        if left != self._verifier.jwks:
+            self._verifier.trust(left)
+
+    def _alarm(self, message: str) -> None:
+        self.alarms += 1
+        log.error("%s", message)

@@ -1,0 +1,56 @@
+"""How long a replica may answer, and why it may not. Pure.
+
+A replica is fresh because its own lease renewal was *started* less than Δ ago and it has read the
+log up to the head seen after it. Elapsed time is the larger of the monotonic and the wall clock's
+advance: a suspended machine's monotonic clock stands still, and a wall clock can be set back.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import NamedTuple
+
+from annul.core.revocation import CLOCK_SKEW
+
+__all__ = ["Moment", "Window", "clocks_agree", "never", "window_from"]
+
+
+class Moment(NamedTuple):
+    """One reading of both clocks, in seconds."""
+
+    monotonic: float
+    wall: float
+
+
+class Window(NamedTuple):
+    """Until when verifications may be answered, on both clocks; ``cause`` if they may not."""
+
+    monotonic_until: float
+    wall_until: float
+    started: Moment
+    cause: str
+
+
+def window_from(started: Moment, max_staleness: float) -> Window:
+    """Return the window that a renewal started at ``started`` gives, once the log has been read."""
+    return Window(
+        started.monotonic + max_staleness,
+        started.wall + max_staleness,
+        started,
+        "store_unreachable",
+    )
+
+
+def never(cause: str) -> Window:
+    """Return the window of a replica that may not answer at all."""
+    return Window(-inf, -inf, Moment(-inf, -inf), cause)
+
+
+def staleness(window: Window, now: Moment) -> float:
+    """Return the age of the freshness proof in seconds; infinite if there never was one."""
+    return max(now.monotonic - window.started.monotonic, now.wall - window.started.wall)
+
+
+def clocks_agree(store_time: float, wall: float) -> bool:
+    """Whether this machine's wall clock is near enough to the store's to judge ``exp`` by it."""
+    return abs(store_time - wall) <= CLOCK_SKEW

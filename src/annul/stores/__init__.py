@@ -1,0 +1,52 @@
+"""Persistence: one protocol file, one file per backend.
+
+``open_store`` picks the backend by the scheme of the URL and imports its driver only then.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from annul.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from annul.stores.base import Store
+
+__all__ = ["open_store"]
+
+_BACKENDS = {
+    "memory": "annul.stores.memory",
+    "sqlite": "annul.stores.sqlite",
+    "redis": "annul.stores.redis",
+    "rediss": "annul.stores.redis",
+    "valkey": "annul.stores.redis",
+    "valkeys": "annul.stores.redis",
+}
+_EXAMPLES = "memory://, sqlite:///annul.db, redis://localhost/0 or valkey://localhost/0"
+
+
+def open_store(url: str, *, issuer: str | None, allow_volatile: bool = False) -> Store:
+    """Return the store that ``url`` names. Nothing is connected or written yet.
+
+    ``issuer`` is whom the store must belong to; ``None`` takes it as it was founded.
+    ``allow_volatile`` accepts a set-up that can lose acknowledged revocations: tests and demos.
+
+    Raises ``Misconfigured`` for a URL that cannot be meant, and ``MissingDependency`` if the
+    backend's driver is not installed.
+    """
+    if not isinstance(url, str):
+        raise Misconfigured(f"a store URL is a str such as {_EXAMPLES}")
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError:
+        scheme = ""
+    backend = _BACKENDS.get(scheme)
+    if backend is None or "://" not in url:
+        # The URL may hold a password, so only its scheme is repeated.
+        raise Misconfigured(f"{scheme or 'this'} is not a store URL; use {_EXAMPLES}")
+    make: Callable[..., Store] = import_module(backend).from_url
+    return make(url, issuer=issuer, allow_volatile=allow_volatile)

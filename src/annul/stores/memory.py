@@ -1,0 +1,238 @@
+"""The store in this process's memory: the contract, readable as code. For tests and demos.
+
+``memory://`` and ``memory://name`` are shared by everything in the process that names the same
+name and issuer, and forgotten when the last of them is closed. Nothing survives the process, which
+is why nothing here needs a lease: verifier and store live and die together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from annul.core.revocation import Fingerprinter, Kind, Position, Reason, Revocation, Watermark
+from annul.core.session import Replayed, Rotated, Session, Unknown, decide
+from annul.errors import Misconfigured, WrongStore
+from annul.stores.base import Appended, Began, Covered, Draft, Identity, Store, StoredRing
+from annul.stores.memory_log import MemoryLog
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from annul.core.session import RotateOutcome
+
+__all__ = ["MemoryStore", "from_url"]
+
+
+def from_url(url: str, *, issuer: str | None, allow_volatile: bool = False) -> MemoryStore:
+    """Return a handle on the state that ``memory://name`` names for this issuer."""
+    del allow_volatile  # memory promises nothing beyond the process, and says so
+    parts = urlsplit(url)
+    if parts.path.strip("/") or parts.query:
+        raise Misconfigured("a memory store is memory:// or memory://name")
+    return MemoryStore(parts.netloc, issuer=issuer)
+
+
+class MemoryStore(MemoryLog, Store):
+    """A handle on a store in memory, for an authority."""
+
+    async def found(self, identity: Identity, now: float) -> Identity:
+        state = self._open()
+        with state.lock:
+            known = state.identity
+            if known is None:
+                state.head = state.genesis = Watermark(int(now), 0, identity.lineage.encode())
+                state.identity = identity
+                return identity
+            if known.issuer != identity.issuer:
+                raise WrongStore("this store belongs to another issuer; give it a name of its own")
+            state.identity = replace(
+                known,
+                horizon=max(known.horizon, identity.horizon),
+                longest_token=max(known.longest_token, identity.longest_token),
+                longest_session=max(known.longest_session, identity.longest_session),
+            )
+            return state.identity
+
+    async def append(self, drafts: Sequence[Draft]) -> Appended:
+        state = self._open()
+        with state.lock:
+            entries = tuple(self._append(draft) for draft in drafts)
+        self._ring_bells()
+        return Appended(entries)
+
+    def _append(self, draft: Draft) -> Revocation:
+        state = self._state
+        known = state.tags.get(draft.tag)
+        if known is not None:
+            return known
+        lifts = state.denylist.blocks_of(draft.fingerprint) if draft.lifts_all else ()
+        position = Position(state.head.epoch, state.head.seq + 1)
+        entry = Revocation(
+            position=position,
+            tag=draft.tag,
+            issuer=draft.issuer,
+            kind=draft.kind,
+            fingerprint=draft.fingerprint,
+            reason=draft.reason,
+            at=draft.at,
+            expires_at=draft.expires_at,
+            id=draft.id,
+            actor=draft.actor,
+            lifts=lifts,
+        )
+        state.log.append(entry)
+        state.tags[entry.tag] = entry
+        state.denylist.apply([entry])
+        state.head = entry.watermark
+        return entry
+
+    async def begin(self, session: Session) -> Began | Covered:
+        state = self._open()
+        with state.lock:
+            born = replace(session, since=state.head.position)
+            covered_by = self._covering(born)
+            if covered_by is not None:
+                return Covered(covered_by)
+            state.sessions[born.sid] = born
+            state.families[born.family] = born.sid
+            return Began(born)
+
+    async def rotate(
+        self,
+        family: bytes,
+        generation: int,
+        *,
+        client_id: str | None,
+        jkt: str | None,
+        handle_key: str,
+        now: float,
+        grace: float,
+        replay_tag: bytes,
+        replay_expires_at: int,
+    ) -> RotateOutcome:
+        state = self._open()
+        with state.lock:
+            session = state.sessions.get(state.families.get(family, ""))
+            if session is None:
+                return Unknown()
+            outcome = decide(
+                session,
+                generation,
+                covered_by=self._covering(session),
+                client_id=client_id,
+                jkt=jkt,
+                handle_key=handle_key,
+                now=now,
+                grace=grace,
+            )
+            if isinstance(outcome, Rotated):
+                state.sessions[session.sid] = outcome.session
+            elif isinstance(outcome, Replayed):
+                entry = self._append(
+                    Draft(
+                        tag=replay_tag,
+                        issuer=self._founded().issuer,
+                        kind=Kind.SESSION,
+                        fingerprint=self._fingerprinter()(Kind.SESSION, session.sid),
+                        reason=Reason.REFRESH_REUSE,
+                        at=now,
+                        expires_at=replay_expires_at,
+                        id=session.sid,
+                    )
+                )
+                outcome = Replayed(session, entry)
+        if isinstance(outcome, Replayed):
+            self._ring_bells()
+        return outcome
+
+    async def sessions(self, subject: str, now: float) -> tuple[Session, ...]:
+        state = self._open()
+        with state.lock:
+            return tuple(s for s in self._alive(now) if s.subject == subject)
+
+    async def session(self, sid: str) -> Session | None:
+        return self._open().sessions.get(sid)
+
+    async def family(self, digest: bytes) -> Session | None:
+        state = self._open()
+        return state.sessions.get(state.families.get(digest, ""))
+
+    async def count(self, kind: Kind, value: str, now: float) -> int:
+        state = self._open()
+        with state.lock:
+            return sum(_ends(kind, value, session) for session in self._alive(now))
+
+    async def ring(self) -> StoredRing | None:
+        return self._open().stored_ring
+
+    async def swap_ring(self, expected: int, ring: StoredRing) -> bool:
+        state = self._open()
+        with state.lock:
+            current = 0 if state.stored_ring is None else state.stored_ring.version
+            if current != expected:
+                return False
+            state.stored_ring = ring
+        self._ring_bells()
+        return True
+
+    async def prune(self, now: float) -> int:
+        state = self._open()
+        with state.lock:
+            state.time = max(state.time, now)
+            over = [s for s in state.sessions.values() if state.time >= s.ends_at]
+            for session in over:
+                del state.sessions[session.sid]
+                del state.families[session.family]
+            # The head stays, so that its watermark can still be recognised.
+            kept = [
+                entry
+                for entry in state.log
+                if entry.expires_at is None
+                or entry.expires_at >= state.time
+                or entry.watermark == state.head
+            ]
+            gone = len(state.log) - len(kept)
+            if gone:
+                kept_tags = {entry.tag for entry in kept}
+                dropped = [entry for entry in state.log if entry.tag not in kept_tags]
+                state.pruned = max(state.pruned, max(e.position.seq for e in dropped))
+                state.log = kept
+                state.tags = {entry.tag: entry for entry in kept}
+                state.denylist.prune(state.time)
+            return gone
+
+    # --- inside ------------------------------------------------------------------------
+
+    def _founded(self) -> Identity:
+        if self._state.identity is None:
+            raise WrongStore("this store has not been founded; an authority does that")
+        return self._state.identity
+
+    def _fingerprinter(self) -> Fingerprinter:
+        return Fingerprinter(self._founded().issuer)
+
+    def _covering(self, session: Session) -> Revocation | None:
+        return self._state.denylist.find(session.facts(self._fingerprinter()))
+
+    def _alive(self, now: float) -> list[Session]:
+        return [
+            session
+            for session in self._state.sessions.values()
+            if session.within_limits(now) and self._covering(session) is None
+        ]
+
+
+def _ends(kind: Kind, value: str, session: Session) -> bool:
+    match kind:
+        case Kind.SESSION:
+            return session.sid == value
+        case Kind.SUBJECT | Kind.BLOCK:
+            return session.subject == value
+        case Kind.CLIENT:
+            return session.client_id == value
+        case Kind.ISSUER:
+            return True
+        case _:
+            return False

@@ -1,0 +1,171 @@
+"""The reading half of the store in memory, and the state that all handles of one name share."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+
+from annul.core.claims import Clock, system_clock
+from annul.core.denylist import Denylist
+from annul.core.revocation import Revocation, Watermark
+from annul.core.session import Session
+from annul.errors import StoreUnavailable
+from annul.stores.base import (
+    Diverged,
+    Identity,
+    Lease,
+    LogReader,
+    PublishedKeys,
+    Renewal,
+    Snapshot,
+    StoredRing,
+)
+
+__all__ = ["MemoryLog"]
+
+
+class State:
+    """What all handles of one name share. Every access holds ``lock``."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.lock = threading.RLock()
+        self.handles = 0
+        self.identity: Identity | None = None
+        self.log: list[Revocation] = []
+        self.tags: dict[bytes, Revocation] = {}
+        self.denylist = Denylist()
+        self.head = Watermark(0, 0, b"")
+        self.genesis = self.head
+        self.pruned = 0
+        self.sessions: dict[str, Session] = {}
+        self.families: dict[bytes, str] = {}
+        self.stored_ring: StoredRing | None = None
+        self.leases: dict[str, Lease] = {}
+        self.time = 0.0
+        self.bells: set[Bell] = set()
+
+
+class Bell:
+    """Wakes one waiter, whose event loop may be in another thread than the writer's."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._event.set)
+        except RuntimeError:
+            return  # that loop is closed, so nobody is waiting in it
+
+    async def wait(self, timeout: float) -> None:
+        try:
+            async with asyncio.timeout(timeout):
+                await self._event.wait()
+        except TimeoutError:
+            return
+
+
+_states: dict[tuple[str, str | None], State] = {}
+_states_lock = threading.Lock()
+
+
+class MemoryLog(LogReader):
+    """A handle on a store in memory, for reading the log and writing its own lease."""
+
+    def __init__(
+        self, name: str = "", *, issuer: str | None = None, clock: Clock = system_clock
+    ) -> None:
+        self._clock = clock
+        self._key = (name, issuer)
+        with _states_lock:
+            self._state = _states.setdefault(self._key, State())
+            self._state.handles += 1
+        self._closed = False
+
+    # --- reading the log --------------------------------------------------------------
+
+    async def identity(self) -> Identity | None:
+        return self._open().identity
+
+    async def renew(self, lease: Lease) -> Renewal | None:
+        state = self._open()
+        with state.lock:
+            if state.identity is None:
+                return None
+            state.leases[lease.id] = lease
+            state.time = max(state.time, self._clock())
+            return Renewal(
+                head=state.head,
+                store_time=state.time,
+                keys_version=0 if state.stored_ring is None else state.stored_ring.version,
+                horizon=state.identity.horizon,
+                lineage=state.identity.lineage,
+            )
+
+    async def release(self, lease_id: str) -> None:
+        self._open().leases.pop(lease_id, None)
+
+    async def leases(self) -> tuple[Lease, ...]:
+        state = self._open()
+        with state.lock:
+            return tuple(state.leases.values())
+
+    async def changes(
+        self, after: Watermark, limit: int = 1000
+    ) -> tuple[Revocation, ...] | Diverged:
+        state = self._open()
+        with state.lock:
+            if after == state.genesis and state.pruned == 0:
+                return tuple(state.log[:limit])
+            known = state.tags.get(after.tag)
+            if known is None or known.watermark != after:
+                pruned = after.epoch == state.head.epoch and after.seq <= state.pruned
+                return Diverged(pruned=pruned)
+            return tuple(entry for entry in state.log if entry.position > after.position)[:limit]
+
+    async def snapshot(self) -> Snapshot:
+        state = self._open()
+        with state.lock:
+            return Snapshot(tuple(state.log), state.head)
+
+    async def published_keys(self) -> PublishedKeys:
+        ring = self._open().stored_ring
+        if ring is None:
+            return PublishedKeys(0, '{"keys":[]}')
+        return PublishedKeys(ring.version, ring.jwks)
+
+    async def wait(self, timeout: float) -> None:
+        state = self._open()
+        bell = Bell()
+        with state.lock:
+            state.bells.add(bell)
+        try:
+            await bell.wait(timeout)
+        finally:
+            with state.lock:
+                state.bells.discard(bell)
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        with _states_lock:
+            self._state.handles -= 1
+            if self._state.handles == 0:
+                _states.pop(self._key, None)
+
+    def _open(self) -> State:
+        if self._closed:
+            raise StoreUnavailable("this store handle has been closed; open the store again")
+        if self._state.pid != os.getpid():
+            raise StoreUnavailable("a store in memory does not reach into forked processes")
+        return self._state
+
+    def _ring_bells(self) -> None:
+        with self._state.lock:
+            bells = list(self._state.bells)
+        for bell in bells:
+            bell.ring()

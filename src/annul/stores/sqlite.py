@@ -1,0 +1,231 @@
+"""The store in one SQLite file, shared by any number of processes on one machine.
+
+An acknowledgement means: committed in WAL mode with ``synchronous=FULL`` to the file that the URL
+names, which was checked to be that same file after the commit. ``seq`` is in commit order because
+every write holds the one write lock (``BEGIN IMMEDIATE``).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from annul.core.denylist import Denylist
+from annul.core.revocation import Kind, Position, Reason, Revocation
+from annul.core.session import Replayed, Rotated, Session, Unknown, decide
+from annul.errors import WrongStore
+from annul.stores import sql
+from annul.stores.base import Appended, Began, Covered, Draft, Identity, Store, StoredRing
+from annul.stores.sqlite_file import path_from_url
+from annul.stores.sqlite_log import EMPTY_JWKS, SQLiteLog
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from annul.core.session import RotateOutcome
+
+__all__ = ["SQLiteStore", "from_url"]
+
+
+def from_url(url: str, *, issuer: str | None, allow_volatile: bool = False) -> SQLiteStore:
+    """Return the store in the file of ``sqlite:///path`` (relative) or ``sqlite:////path``."""
+    del allow_volatile  # there is no volatile way to set this store up
+    return SQLiteStore(path_from_url(url), issuer=issuer)
+
+
+class SQLiteStore(SQLiteLog, Store):
+    """The store in one SQLite file, for an authority."""
+
+    async def found(self, identity: Identity, now: float) -> Identity:
+        def work() -> Identity:
+            with self._file.writing(create=True) as db:
+                known = self._recorded(db, optional=True)
+                if known is None:
+                    tag = identity.lineage.encode()
+                    db.execute(
+                        "INSERT INTO identity VALUES (1, ?, ?, ?, ?, ?, ?, 0, ?, ?, 0, ?, 0, '', ?)",
+                        (
+                            identity.issuer,
+                            identity.lineage,
+                            identity.horizon,
+                            identity.longest_token,
+                            identity.longest_session,
+                            int(now),
+                            tag,
+                            tag,
+                            now,
+                            EMPTY_JWKS,
+                        ),
+                    )
+                elif known.issuer != identity.issuer:
+                    raise WrongStore(
+                        f"{self._file.path} belongs to the issuer {known.issuer}; name another file"
+                    )
+                limits = (identity.horizon, identity.longest_token, identity.longest_session)
+                db.execute(sql.GROW_IDENTITY, limits)
+                return sql.identity_from(db.execute(sql.SELECT_IDENTITY).fetchone())
+
+        return await self._run(work)
+
+    async def append(self, drafts: Sequence[Draft]) -> Appended:
+        def work(db: sqlite3.Connection) -> Appended:
+            return Appended(tuple(self._append(db, draft) for draft in drafts))
+
+        return await self._write(work)
+
+    def _append(self, db: sqlite3.Connection, draft: Draft) -> Revocation:
+        row = db.execute(sql.SELECT_BY_TAG, (draft.tag,)).fetchone()
+        if row is not None:
+            return sql.entry_from(row)
+        lifts: tuple[bytes, ...] = ()
+        if draft.lifts_all:
+            mark = draft.fingerprint
+            rows = db.execute(sql.SELECT_COVERING, (mark, None, None, None))
+            lifts = Denylist(map(sql.entry_from, rows)).blocks_of(mark)
+        epoch, seq = db.execute("SELECT epoch, seq FROM identity").fetchone()
+        entry = sql.entry_of(draft, Position(epoch, seq + 1), lifts)
+        db.execute(sql.INSERT_ENTRY, sql.entry_row(entry))
+        db.execute("UPDATE identity SET seq = ?, tag = ?", (entry.position.seq, entry.tag))
+        return entry
+
+    async def begin(self, session: Session) -> Began | Covered:
+        def work(db: sqlite3.Connection) -> Began | Covered:
+            head = db.execute("SELECT epoch, seq FROM identity").fetchone()
+            born = replace(session, since=Position(*head))
+            covered_by = self._covering(db, born)
+            if covered_by is not None:
+                return Covered(covered_by)
+            db.execute(sql.INSERT_SESSION, sql.session_row(born))
+            return Began(born)
+
+        return await self._write(work)
+
+    async def rotate(
+        self,
+        family: bytes,
+        generation: int,
+        *,
+        client_id: str | None,
+        jkt: str | None,
+        handle_key: str,
+        now: float,
+        grace: float,
+        replay_tag: bytes,
+        replay_expires_at: int,
+    ) -> RotateOutcome:
+        def work(db: sqlite3.Connection) -> RotateOutcome:
+            session = self._one_session(db, "WHERE family = ?", family)
+            if session is None:
+                return Unknown()
+            outcome = decide(
+                session,
+                generation,
+                covered_by=self._covering(db, session),
+                client_id=client_id,
+                jkt=jkt,
+                handle_key=handle_key,
+                now=now,
+                grace=grace,
+            )
+            if isinstance(outcome, Rotated):
+                after = outcome.session
+                db.execute(
+                    sql.ADVANCE_SESSION,
+                    (after.generation, after.handle_key, now, after.last_seen, 1, after.sid),
+                )
+            elif isinstance(outcome, Replayed):
+                (issuer,) = db.execute("SELECT issuer FROM identity").fetchone()
+                draft = Draft(
+                    tag=replay_tag,
+                    issuer=issuer,
+                    kind=Kind.SESSION,
+                    fingerprint=self._fingerprint(Kind.SESSION, session.sid),
+                    reason=Reason.REFRESH_REUSE,
+                    at=now,
+                    expires_at=replay_expires_at,
+                    id=session.sid,
+                )
+                return Replayed(session, self._append(db, draft))
+            return outcome
+
+        return await self._write(work)
+
+    async def sessions(self, subject: str, now: float) -> tuple[Session, ...]:
+        def work(db: sqlite3.Connection) -> tuple[Session, ...]:
+            return self._alive(db, "subject = ?", subject, now)
+
+        return await self._read(work, ())
+
+    async def session(self, sid: str) -> Session | None:
+        return await self._read(lambda db: self._one_session(db, "WHERE sid = ?", sid), None)
+
+    async def family(self, digest: bytes) -> Session | None:
+        return await self._read(lambda db: self._one_session(db, "WHERE family = ?", digest), None)
+
+    async def count(self, kind: Kind, value: str, now: float) -> int:
+        ends = sql.ENDS.get(kind)
+        if ends is None:
+            return 0
+        return await self._read(lambda db: len(self._alive(db, ends, value, now)), 0)
+
+    async def ring(self) -> StoredRing | None:
+        def work(db: sqlite3.Connection) -> StoredRing | None:
+            version, ring, jwks = db.execute(
+                "SELECT keys_version, ring, jwks FROM identity"
+            ).fetchone()
+            return StoredRing(version, ring, jwks) if version else None
+
+        return await self._read(work, None)
+
+    async def swap_ring(self, expected: int, ring: StoredRing) -> bool:
+        def work(db: sqlite3.Connection) -> bool:
+            changed = db.execute(
+                "UPDATE identity SET keys_version = ?, ring = ?, jwks = ? WHERE keys_version = ?",
+                (ring.version, ring.ring, ring.jwks, expected),
+            )
+            return changed.rowcount == 1
+
+        return await self._write(work)
+
+    async def prune(self, now: float) -> int:
+        def work(db: sqlite3.Connection) -> int:
+            db.execute("UPDATE identity SET time = max(time, ?)", (now,))
+            # Sessions go first: an entry outlives every session it covers (remember_until), so
+            # no session can come back to life when its entry goes.
+            db.execute("DELETE FROM sessions WHERE ends_at <= (SELECT time FROM identity)")
+            expired = (
+                "FROM log WHERE expires_at < (SELECT time FROM identity)"
+                " AND tag <> (SELECT tag FROM identity)"
+            )
+            (highest,) = db.execute(f"SELECT max(seq) {expired}").fetchone()  # noqa: S608
+            if highest is None:
+                return 0
+            gone = db.execute(f"DELETE {expired}").rowcount  # noqa: S608 - constants
+            db.execute("UPDATE identity SET pruned = max(pruned, ?)", (highest,))
+            return gone
+
+        return await self._write(work)
+
+    # --- inside a transaction -----------------------------------------------------------
+
+    def _one_session(
+        self, db: sqlite3.Connection, where: str, value: str | bytes
+    ) -> Session | None:
+        row = db.execute(sql.SELECT_SESSION + where, (value,)).fetchone()
+        return None if row is None else sql.session_from(row)
+
+    def _covering(self, db: sqlite3.Connection, session: Session) -> Revocation | None:
+        facts = session.facts(self._fingerprint)
+        rows = db.execute(sql.SELECT_COVERING, sql.covering_marks(facts))
+        return Denylist(map(sql.entry_from, rows)).find(facts)
+
+    def _alive(
+        self, db: sqlite3.Connection, where: str, value: str, now: float
+    ) -> tuple[Session, ...]:
+        rows = db.execute(f"{sql.SELECT_SESSION} WHERE {where} ORDER BY created_at, sid", (value,))
+        return tuple(
+            session
+            for session in map(sql.session_from, rows.fetchall())
+            if session.within_limits(now) and self._covering(db, session) is None
+        )

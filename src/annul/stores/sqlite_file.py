@@ -1,0 +1,238 @@
+"""One SQLite file and the connection to it: opening, transactions, and the bell beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from annul.errors import AnnulError, Misconfigured, StoreUnavailable, UnsafeStore, WrongStore
+from annul.stores import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Bell", "DatabaseFile", "explain", "path_from_url"]
+
+_APPLICATION_ID = 0x616E6E6C  # "annl"
+_BUSY_TIMEOUT = 5.0
+_READ_ONLY = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN}
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_BROKEN = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
+
+
+def path_from_url(url: str) -> str:
+    """Return the path in ``sqlite:///relative.db`` or ``sqlite:////absolute.db``."""
+    parts = urlsplit(url)
+    path = unquote(parts.path)[1:]
+    if parts.netloc or parts.query or parts.fragment or not path or "\0" in path:
+        raise Misconfigured(
+            "write three slashes and a path, sqlite:///annul.db, or four for an absolute one"
+        )
+    if path == ":memory:":
+        raise Misconfigured("for a store in memory use memory://")
+    return path
+
+
+def explain(error: sqlite3.Error, path: str) -> AnnulError:
+    """Return the error of ours that says what to do about one of SQLite's."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _READ_ONLY:
+        return Misconfigured(f"cannot write {path}: give this process a writable file and folder")
+    if code in _BUSY:
+        return StoreUnavailable(f"{path} was locked for {_BUSY_TIMEOUT:g} s by another process")
+    if code == sqlite3.SQLITE_FULL:
+        return StoreUnavailable(f"the disk of {path} is full: free some space, nothing was lost")
+    if code in _BROKEN:
+        return WrongStore(f"{path} is not a sound SQLite database: restore it or name another file")
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    return StoreUnavailable(f"SQLite could not use {path} ({name})")
+
+
+class DatabaseFile:
+    """The connection to one database file. Used by one thread at a time."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._db: sqlite3.Connection | None = None
+        self._inode: tuple[int, int] | None = None
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection | None]:
+        """Give a connection on which all reads see one moment; ``None`` if nobody founded it."""
+        db = self._connect()
+        if db is None:
+            yield None
+            return
+        self._check_same_file()
+        db.execute("BEGIN")
+        try:
+            yield db
+        finally:
+            db.execute("ROLLBACK")
+
+    @contextlib.contextmanager
+    def writing(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
+        """Give a connection that holds the write lock; commit when the block ends well.
+
+        The commit counts only if the path still names the file that was written: a deleted or
+        renamed file takes commits without complaint, and they are lost.
+        """
+        db = self._connect(create=create)
+        if db is None:
+            raise StoreUnavailable(f"{self.path} is not there: an authority has to open it first")
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield db
+            self._check_same_file()
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+        self._check_same_file()
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def abandon(self) -> sqlite3.Connection | None:
+        """Let go of the connection without closing it: it belongs to the parent process."""
+        db, self._db = self._db, None
+        return db
+
+    def _check_same_file(self) -> None:
+        try:
+            now = os.stat(self.path)
+        except FileNotFoundError:
+            now = None
+        if now is None or (now.st_dev, now.st_ino) != self._inode:
+            self.close()
+            raise StoreUnavailable(
+                f"{self.path} was replaced or removed while in use: put it back, or start anew"
+            )
+
+    def _connect(self, *, create: bool = False) -> sqlite3.Connection | None:
+        if self._db is not None:
+            return self._db
+        if not os.path.exists(self.path):
+            if not create:
+                return None
+            self._create()
+        # mode=rw: SQLite itself must never make a file, it would be readable by everybody.
+        uri = f"file:{_quote(self.path)}?mode=rw"
+        db = sqlite3.connect(
+            uri, uri=True, isolation_level=None, timeout=_BUSY_TIMEOUT, check_same_thread=False
+        )
+        try:
+            if not self._prepare(db, create=create):
+                db.close()
+                return None
+        except BaseException:
+            db.close()
+            raise
+        found = os.stat(self.path)
+        self._inode = (found.st_dev, found.st_ino)
+        self._db = db
+        return db
+
+    def _create(self) -> None:
+        try:
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise Misconfigured(
+                f"cannot create {self.path}: {os.strerror(error.errno or 0).lower()};"
+                " make the folder and give this process the right to write there"
+            ) from None
+
+    def _prepare(self, db: sqlite3.Connection, *, create: bool) -> bool:
+        """Check that the database is ours, make its tables if asked, and set durability."""
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        (application,) = db.execute("PRAGMA application_id").fetchone()
+        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables and application != _APPLICATION_ID:
+            raise WrongStore(f"{self.path} holds somebody else's tables; name another file")
+        if version > sql.SCHEMA_VERSION:
+            raise WrongStore(
+                f"{self.path} was made by a newer annul (schema {version}, this one knows"
+                f" {sql.SCHEMA_VERSION}): upgrade annul"
+            )
+        if not tables and not create:
+            return False
+        (mode,) = db.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise UnsafeStore(f"{self.path} cannot use a write-ahead log; use a local file system")
+        db.execute("PRAGMA synchronous = FULL")
+        if not tables:
+            self._make_tables(db)
+        return True
+
+    def _make_tables(self, db: sqlite3.Connection) -> None:
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            # Another process may have been faster while this one waited for the lock.
+            (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if not tables:
+                for statement in sql.SCHEMA:
+                    db.execute(statement)
+                db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                db.execute(f"PRAGMA user_version = {sql.SCHEMA_VERSION}")
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+
+def _quote(path: str) -> str:
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+class Bell:
+    """A file beside the database whose bytes change with every commit.
+
+    It is a separate file because closing the database or its shared memory a second time in a
+    process would drop the locks that SQLite holds on it there.
+    """
+
+    _SIZE = 8
+
+    def __init__(self, path: str) -> None:
+        self._path = path + "-bell"
+        self._fd: int | None = None
+
+    def ring(self) -> None:
+        """Change the bytes. A bell that cannot be written only makes readers slower."""
+        fd = self._open()
+        if fd is not None:
+            with contextlib.suppress(OSError):
+                os.pwrite(fd, os.urandom(self._SIZE), 0)
+
+    def read(self) -> bytes:
+        """Return the bytes as they are now; always empty if there is no bell."""
+        fd = self._open()
+        if fd is None:
+            return b""
+        try:
+            return os.pread(fd, self._SIZE, 0)
+        except OSError:
+            return b""
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _open(self) -> int | None:
+        if self._fd is None:
+            # Only beside an existing database: a reader must not litter an empty folder.
+            if not os.path.exists(self._path.removesuffix("-bell")):
+                return None
+            with contextlib.suppress(OSError):
+                self._fd = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        return self._fd

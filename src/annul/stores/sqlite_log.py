@@ -1,0 +1,212 @@
+"""The reading half of the SQLite store: what a replica needs, and the thread it all runs in.
+
+A bell file beside the database, rewritten after each commit, wakes readers in other processes
+within milliseconds. It is only a doorbell: renewals read the truth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from annul.core.claims import Clock, system_clock
+from annul.core.revocation import Fingerprinter, Revocation, Watermark
+from annul.errors import StoreUnavailable, WrongStore
+from annul.stores import sql
+from annul.stores.base import (
+    Diverged,
+    Identity,
+    Lease,
+    LogReader,
+    PublishedKeys,
+    Renewal,
+    Snapshot,
+)
+from annul.stores.sqlite_file import Bell, DatabaseFile, explain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["EMPTY_JWKS", "SQLiteLog"]
+
+T = TypeVar("T")
+
+EMPTY_JWKS = '{"keys":[]}'
+_BELL_INTERVAL = 0.003
+_inherited: list[object] = []
+
+
+class SQLiteLog(LogReader):
+    """Reads the log in one SQLite file, and writes nothing but its own lease.
+
+    All work on the connection happens in one thread of its own, so that a locked or slow disk
+    never stops the event loop.
+    """
+
+    def __init__(
+        self, path: str, *, issuer: str | None = None, clock: Clock = system_clock
+    ) -> None:
+        self._file = DatabaseFile(path)
+        self._bell = Bell(path)
+        self._issuer = issuer
+        self._clock = clock
+        self._heard = b""
+        self._closed = False
+        self._start()
+
+    def _start(self) -> None:
+        self._pid = os.getpid()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="annul-sqlite")
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if self._closed:
+            raise StoreUnavailable("this store handle has been closed; open the store again")
+        if self._pid != os.getpid():
+            # SQLite connections must not cross fork, and must not even be closed in the child.
+            _inherited.append((self._file.abandon(), self._thread))
+            self._start()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except sqlite3.Error as error:
+            raise explain(error, self._file.path) from error
+
+    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        def commit() -> T:
+            with self._file.writing() as db:
+                self._recorded(db)
+                result = work(db)
+            self._bell.ring()
+            return result
+
+        return await self._run(commit)
+
+    async def _read(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
+        def look() -> T:
+            with self._file.reading() as db:
+                if db is None or self._recorded(db, optional=True) is None:
+                    return otherwise
+                return work(db)
+
+        return await self._run(look)
+
+    def _recorded(self, db: sqlite3.Connection, *, optional: bool = False) -> Identity | None:
+        row = db.execute(sql.SELECT_IDENTITY).fetchone()
+        if row is None:
+            if optional:
+                return None
+            raise StoreUnavailable(f"{self._file.path} is empty: an authority has to open it first")
+        identity = sql.identity_from(row)
+        if self._issuer is not None and identity.issuer != self._issuer:
+            raise WrongStore(
+                f"{self._file.path} belongs to the issuer {identity.issuer}; name another file"
+            )
+        self._fingerprint = Fingerprinter(identity.issuer)
+        return identity
+
+    # --- reading the log --------------------------------------------------------------
+
+    async def identity(self) -> Identity | None:
+        return await self._read(self._recorded, None)
+
+    async def renew(self, lease: Lease) -> Renewal | None:
+        if await self.identity() is None:
+            return None
+
+        def work() -> Renewal:
+            # No bell: a renewal tells other readers nothing they wait for.
+            with self._file.writing() as db:
+                db.execute(
+                    "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?)", sql.lease_row(lease)
+                )
+                db.execute("UPDATE identity SET time = max(time, ?)", (self._clock(),))
+                row = db.execute(
+                    "SELECT epoch, seq, tag, time, keys_version, horizon, lineage FROM identity"
+                ).fetchone()
+            epoch, seq, tag, now, keys_version, horizon, lineage = row
+            return Renewal(
+                head=Watermark(epoch, seq, bytes(tag)),
+                store_time=now,
+                keys_version=keys_version,
+                horizon=horizon,
+                lineage=lineage,
+            )
+
+        return await self._run(work)
+
+    async def release(self, lease_id: str) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            db.execute("DELETE FROM leases WHERE id = ?", (lease_id,))
+
+        await self._write(work)
+
+    async def leases(self) -> tuple[Lease, ...]:
+        def work(db: sqlite3.Connection) -> tuple[Lease, ...]:
+            return tuple(
+                Lease(
+                    id=row[0],
+                    watermark=None if row[3] is None else Watermark(row[1], row[2], bytes(row[3])),
+                    max_staleness=row[4],
+                    label=row[5],
+                )
+                for row in db.execute(
+                    "SELECT id, epoch, seq, tag, max_staleness, label FROM leases ORDER BY id"
+                )
+            )
+
+        return await self._read(work, ())
+
+    async def changes(
+        self, after: Watermark, limit: int = 1000
+    ) -> tuple[Revocation, ...] | Diverged:
+        def work(db: sqlite3.Connection) -> tuple[Revocation, ...] | Diverged:
+            epoch, genesis, pruned = db.execute(
+                "SELECT epoch, genesis, pruned FROM identity"
+            ).fetchone()
+            if after.seq == 0 and not pruned:
+                known = (after.epoch, after.tag) == (epoch, bytes(genesis))
+            else:
+                row = db.execute(sql.SELECT_BY_TAG, (after.tag,)).fetchone()
+                known = row is not None and sql.entry_from(row).watermark == after
+            if not known:
+                return Diverged(pruned=after.epoch == epoch and after.seq <= pruned)
+            rows = db.execute(sql.SELECT_AFTER, (after.epoch, after.seq, limit))
+            return tuple(map(sql.entry_from, rows))
+
+        return await self._read(work, Diverged(pruned=False))
+
+    async def snapshot(self) -> Snapshot:
+        def work(db: sqlite3.Connection) -> Snapshot:
+            epoch, seq, tag = db.execute("SELECT epoch, seq, tag FROM identity").fetchone()
+            entries = tuple(map(sql.entry_from, db.execute(sql.SELECT_LOG)))
+            return Snapshot(entries, Watermark(epoch, seq, bytes(tag)))
+
+        return await self._read(work, Snapshot((), Watermark(0, 0, b"")))
+
+    async def published_keys(self) -> PublishedKeys:
+        def work(db: sqlite3.Connection) -> PublishedKeys:
+            return PublishedKeys(*db.execute("SELECT keys_version, jwks FROM identity").fetchone())
+
+        return await self._read(work, PublishedKeys(0, EMPTY_JWKS))
+
+    async def wait(self, timeout: float) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        # Compared with what the last wait heard, so a ring between two waits is not missed.
+        while (rung := self._bell.read()) == self._heard:
+            left = deadline - loop.time()
+            if left <= 0:
+                return
+            await asyncio.sleep(min(_BELL_INTERVAL, left))
+        self._heard = rung
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        if self._pid == os.getpid():
+            await self._run(self._file.close)
+            self._thread.shutdown(wait=False)
+            self._bell.close()
+        self._closed = True
