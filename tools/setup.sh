@@ -38,7 +38,7 @@ print(version + " " + verdict)
 # The first interpreter that will do goes to $found, and what is wrong with the others that ran
 # to $old and $bare, each as "command version".
 search() {
-    found= old= bare=
+    found='' old='' bare=''
     for candidate in python3 python3.13 python3.12 python3.11 python3.14 python; do
         answer=$(probe "$candidate")
         case $answer in
@@ -95,11 +95,11 @@ fi
 # --- the environment ------------------------------------------------------------------------
 
 # Keep an environment that works, unless another interpreter was asked for by name.
-present=
+present=''
 if "$python" -c 'import pip' 2>/dev/null; then
     present=$(probe "$python")
     case $present in
-        *old) present= ;;
+        *old) present='' ;;
         *) present=${present% *} ;;
     esac
 fi
@@ -133,7 +133,7 @@ install() {
     "$venv/bin/uv" pip install -q --python "$python" "$@" || pip install "$@"
 }
 
-printf 'Setting up %s with Python %s (only needed once, a few seconds).\n' "$venv" "$version" >&2
+printf 'Setting up %s with Python %s (a few seconds).\n' "$venv" "$version" >&2
 [ -x "$python" ] || quietly "$chosen" -m venv "$venv"
 quietly pip install --require-hashes -r requirements/uv.txt
 if [ "$what" != uv ]; then

@@ -143,7 +143,7 @@ class AsyncAuthority:
 
     async def close(self) -> None:
         """Stop following the store and give up connections. Closing twice is harmless."""
-        self._replica.close()
+        await asyncio.to_thread(self._replica.close)
         await self._store.close()
 
     async def __aenter__(self) -> AsyncAuthority:

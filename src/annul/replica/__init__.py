@@ -35,6 +35,7 @@ __all__ = ["Replica"]
 
 SHORTEST_STALENESS = 0.1
 LONGEST_STALENESS = 3600.0
+_PARTING = 1.0
 
 _CAUSES = {
     "starting": "it has not loaded the revocations yet",
@@ -216,7 +217,9 @@ class Replica:
                 return
             self._closed = True
         self._follower.window = never("closed")
-        self._stop()
+        if self._pid == os.getpid():
+            self._stop()
+            self._follower.stopped.wait(_PARTING)
 
     def __enter__(self) -> Replica:
         return self

@@ -59,6 +59,7 @@ class Follower:
     ) -> None:
         self.window: Window = never("starting")
         self.ready = threading.Event()
+        self.stopped = threading.Event()
         self.failure: Misconfigured | None = None
         self.alarms = 0
         self._open_reader = open_reader
@@ -85,6 +86,12 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until cancelled. Failures are logged and retried; they end freshness, not this."""
+        try:
+            await self._follow()
+        finally:
+            self.stopped.set()
+
+    async def _follow(self) -> None:
         attempt = 0
         while True:
             reader: LogReader | None = None
@@ -204,8 +211,12 @@ class Follower:
         if mark is None:
             return
         changes = await reader.changes(mark, _BATCH)
-        if not isinstance(changes, Diverged):
-            self._apply(changes)
+        if isinstance(changes, Diverged):
+            return  # the next round sees it too, and reloads
+        self._apply(changes)
+        if any(entry.kind is Kind.KEY for entry in changes) and not self._fixed_keys:
+            # The key that takes over was published before the entry was appended.
+            self.learn_keys(await reader.published_keys())
 
     def _apply(self, entries: tuple[Revocation, ...]) -> None:
         if entries:

@@ -72,6 +72,9 @@ class SQLiteLog(LogReader):
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except sqlite3.Error as error:
             raise explain(error, self._file.path) from error
+        except RuntimeError as error:
+            # Executors take no work once the interpreter has begun to shut down.
+            raise StoreUnavailable("the process is shutting down") from error
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def commit() -> T:
