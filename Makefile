@@ -28,7 +28,7 @@ lint: $(VENV)/dev.stamp  ## format, lint, types, import contracts, documentation
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/mypy $(CODE)
-	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/zensical build --strict --clean
 
 bench: $(VENV)/dev.stamp  ## measure, and print ratios against the bare primitives

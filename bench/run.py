@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 ISSUER, AUDIENCE = "https://auth.example", "https://api.example"
 POLICY = annul.Policy(issuer=ISSUER, audience=AUDIENCE)
 SINCE = annul.Position(1_700_000_000, 12)
-CLAIMS = {"roles": ["staff", "billing"], "tenant": "t-4711", "email_verified": True}
+CLAIMS = {"roles": ["staff"]}
 
 
 def main() -> int:

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from annul.core.revocation import Position
+
 if TYPE_CHECKING:
     from annul.core.denylist import Facts
-    from annul.core.revocation import Position
 
 __all__ = ["Claims", "Clock", "VerifiedToken", "system_clock"]
 
@@ -65,7 +66,7 @@ class Judged:
     _cnf: dict[str, Any] | None
     _ends: float
     _facts: Facts | None
-    _since: Position | None
+    _since: tuple[int, int] | None
     _starts: float
     _version: int
     key_id: str
@@ -144,7 +145,7 @@ class VerifiedToken(Judged):
     @property
     def since(self) -> Position | None:
         """The log position at which the session began; ``None`` for tokens of foreign issuers."""
-        return self._since
+        return None if self._since is None else Position(*self._since)
 
     @property
     def claims(self) -> Claims:

@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from annul.core.revocation import Kind, Position, Revocation, Watermark
+from annul.core.revocation import Kind, Revocation, Watermark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,7 +46,7 @@ class Facts(NamedTuple):
     client: bytes | None
     issuer: bytes
     key: bytes | None
-    since: Position | None
+    since: tuple[int, int] | None
     began_at: float | None
 
 

@@ -11,16 +11,22 @@ import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from json import JSONDecoder, JSONEncoder
+from json.encoder import c_make_encoder, encode_basestring
 from math import isfinite
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "MAX_JSON_DEPTH",
     "EncodingError",
+    "b64url_bytes",
     "b64url_decode",
     "b64url_encode",
     "compact_json",
     "decode_segment",
+    "json_text",
     "parse_object",
 ]
 
@@ -50,7 +56,12 @@ _CANONICAL_TAIL = (
 
 def b64url_encode(data: bytes) -> str:
     """Return ``data`` as base64url without padding."""
-    return b2a_base64(data, newline=False).translate(_TO_URLSAFE, b"=").decode("ascii")
+    return b64url_bytes(data).decode("ascii")
+
+
+def b64url_bytes(data: bytes) -> bytes:
+    """Return ``data`` as base64url without padding, in ASCII bytes."""
+    return b2a_base64(data, newline=False).translate(_TO_URLSAFE, b"=")
 
 
 def b64url_decode(text: str | bytes) -> bytes:
@@ -81,7 +92,7 @@ def decode_segment(segment: bytes) -> bytes:
         data = a2b_base64(segment + b"==")
     except Base64Error:
         raise EncodingError("not base64url") from None
-    if len(data) != size * 3 >> 2 or size & 3 == 1:
+    if len(data) != size * 3 >> 2:
         raise EncodingError("not base64url")
     return data
 
@@ -111,6 +122,11 @@ _scan = JSONDecoder(
     object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse_constant
 ).scan_once
 _ENCODER = JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+# encode() builds this anew at every call, which takes longer than encoding a few claims. Nesting
+# without end is found by the recursion limit, so no markers are kept.
+_write: Callable[[Any, int], tuple[str, ...]] | None = c_make_encoder and c_make_encoder(
+    None, _ENCODER.default, encode_basestring, None, ":", ",", False, False, False
+)
 _SPACE = " \t\n\r"
 _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
 
@@ -142,7 +158,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
         raise EncodingError("not valid JSON") from None
     if end != len(text) and text[end:].strip(_SPACE):
         raise EncodingError("text after the JSON object")
-    if "\\u" in text:
+    if "\\" in text:
         _check_surrogates(value)
     return value  # type: ignore[no-any-return]  # the first character was "{"
 
@@ -176,12 +192,20 @@ def _check_surrogates(value: Any) -> None:
             _check_surrogates(member)
 
 
-def compact_json(value: Any) -> bytes:
-    """Return ``value`` as JSON without white space, in UTF-8.
+def json_text(value: Any) -> str:
+    """Return ``value`` as JSON without white space; it may still hold lone surrogates.
 
-    Raises ``EncodingError`` for what JSON cannot carry: NaN, lone surrogates, foreign types.
+    Raises ``EncodingError`` for what JSON cannot carry: NaN, foreign types, endless nesting.
     """
     try:
-        return _ENCODER.encode(value).encode("utf-8")
+        return "".join(_write(value, 0)) if _write is not None else _ENCODER.encode(value)
     except (ValueError, TypeError, RecursionError):
         raise EncodingError("not representable as JSON") from None
+
+
+def compact_json(value: Any) -> bytes:
+    """Return ``value`` as JSON in UTF-8; ``EncodingError`` as for ``json_text``, or no UTF-8."""
+    try:
+        return json_text(value).encode("utf-8")
+    except UnicodeEncodeError:
+        raise EncodingError("not representable as UTF-8") from None

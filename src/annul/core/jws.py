@@ -14,7 +14,7 @@ from annul.core.algorithms import ALGORITHMS
 from annul.core.encoding import (
     TO_STANDARD,
     EncodingError,
-    b64url_encode,
+    b64url_bytes,
     decode_segment,
     parse_object,
 )
@@ -79,9 +79,11 @@ def split(token: str, max_length: int = MAX_TOKEN_LENGTH) -> tuple[bytes, bytes,
         text = token.encode("ascii")
     except UnicodeEncodeError:
         raise Malformed("the token is not ASCII") from None
-    if text.count(b".") != 2:  # noqa: PLR2004 - counted before splitting: CVE-2025-30204
-        raise Malformed("a signed token has exactly three segments")
-    header, payload, signature = text.translate(TO_STANDARD).split(b".")
+    try:
+        # At most three splits, however many dots there are: CVE-2025-30204 elsewhere.
+        header, payload, signature = text.translate(TO_STANDARD).split(b".", 3)
+    except ValueError:
+        raise Malformed("a signed token has exactly three segments") from None
     return header, payload, signature, text[: len(header) + 1 + len(payload)]
 
 
@@ -161,16 +163,11 @@ def verify(token: str | bytes, jwks: JWKS, *, algorithms: Collection[str]) -> by
     except EncodingError:
         raise Malformed("a segment is not canonical base64url") from None
     trusted = judge_header(header, jwks, algorithms)
-    check_signature(trusted, raw_signature, signing_input)
-    return raw_payload
-
-
-def check_signature(trusted: TrustedHeader, signature: bytes, signing_input: bytes) -> None:
-    """Raise ``BadSignature`` unless the signature is the trusted key's, over the received bytes."""
     try:
-        trusted.check(signature, signing_input)
+        trusted.check(raw_signature, signing_input)
     except InvalidSignature:
         raise BadSignature("the signature does not verify") from None
+    return raw_payload
 
 
 def check_algorithms(algorithms: Collection[str]) -> tuple[str, ...]:
@@ -192,5 +189,6 @@ def check_algorithms(algorithms: Collection[str]) -> tuple[str, ...]:
 
 def sign(header: bytes, payload: bytes, key: PrivateKey) -> str:
     """Return the compact JWS of ``payload`` under an already encoded header segment."""
-    signing_input = header + b"." + b64url_encode(payload).encode("ascii")
-    return f"{signing_input.decode('ascii')}.{b64url_encode(key.sign(signing_input))}"
+    signing_input = b"%b.%b" % (header, b64url_bytes(payload))
+    signature = b64url_bytes(key.sign(signing_input))
+    return (b"%b.%b" % (signing_input, signature)).decode("ascii")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from annul.core.algorithms import ALGORITHMS
 from annul.core.jws import MAX_TOKEN_LENGTH, check_algorithms, media_type
-from annul.core.revocation import MAX_ID_LENGTH, MAX_LEEWAY, Position
+from annul.core.revocation import MAX_ID_LENGTH, MAX_LEEWAY
 from annul.errors import ClaimMismatch, Misconfigured
 
 if TYPE_CHECKING:
@@ -56,6 +56,9 @@ class Policy:
     max_token_length: int = MAX_TOKEN_LENGTH
     audiences: frozenset[str] = field(init=False, repr=False)
     media_types: frozenset[str | None] = field(init=False, repr=False)
+    needed: frozenset[str] = field(init=False, repr=False)
+    is_annul: bool = field(init=False, repr=False)
+    ahead: float = field(init=False, repr=False)
 
     @classmethod
     def foreign(
@@ -116,6 +119,11 @@ class Policy:
             raise Misconfigured("max_age needs iat among the required claims")
         if not isinstance(self.audience, str):
             object.__setattr__(self, "audience", names)
+        # What check() reads, worked out once. Tokens are annul's own if they carry a log position.
+        is_annul = "since" in self.required
+        object.__setattr__(self, "is_annul", is_annul)
+        object.__setattr__(self, "ahead", max(self.leeway, _IAT_AHEAD if is_annul else 0))
+        object.__setattr__(self, "needed", frozenset(self.required))
         object.__setattr__(self, "audiences", frozenset(names))
         object.__setattr__(
             self,
@@ -123,41 +131,33 @@ class Policy:
             frozenset({None, "application/jwt"} if self.typ is None else {media_type(self.typ)}),
         )
 
-    @property
-    def is_annul(self) -> bool:
-        """Whether the tokens are annul's own: they carry the log position of their session."""
-        return "since" in self.required
-
-    def check(self, claims: dict[str, Any]) -> tuple[float, float, Position | None]:
+    def check(self, claims: dict[str, Any]) -> tuple[float, float, tuple[int, int] | None]:
         """Check everything about ``claims`` that does not change with time.
 
         Returns the time from which and the time until which they hold, and the log position of
         the session. Raises ``ClaimMismatch`` for the first claim that fails.
         """
-        for name in self.required:
-            if name not in claims:
-                raise ClaimMismatch(f"the claim {name} is missing", claim=name)
+        if not claims.keys() >= self.needed:
+            missing = next(name for name in self.required if name not in claims)
+            raise ClaimMismatch(f"the claim {missing} is missing", claim=missing)
         if claims["iss"] != self.issuer:
             raise ClaimMismatch("iss is not the trusted issuer", claim="iss")
         aud = claims["aud"]
-        if type(aud) is str:
-            if aud not in self.audiences:
-                raise ClaimMismatch("aud does not name us", claim="aud")
-        else:
+        if type(aud) is not str:
             self._check_audiences(aud)
+        elif aud not in self.audiences:
+            raise ClaimMismatch("aud does not name us", claim="aud")
         for name in _IDENTIFIERS:
-            if name in claims:
-                value = claims[name]
-                if type(value) is not str or not 0 < len(value) <= MAX_ID_LENGTH:
-                    raise ClaimMismatch(f"{name} is not a usable identifier", claim=name)
-
+            value = claims.get(name, name)
+            if type(value) is not str or not 0 < len(value) <= MAX_ID_LENGTH:
+                raise ClaimMismatch(f"{name} is not a usable identifier", claim=name)
         if "auth_time" in claims:
             _date(claims, "auth_time")
         ends = _date(claims, "exp") + self.leeway
         starts = 0.0
         if "iat" in claims:
             iat = _date(claims, "iat")
-            starts = iat - (max(self.leeway, _IAT_AHEAD) if self.is_annul else self.leeway)
+            starts = iat - self.ahead
             if self.max_age is not None:
                 ends = min(ends, iat + self.max_age + self.leeway)
         if "nbf" in claims:
@@ -188,14 +188,17 @@ def _date(claims: dict[str, Any], name: str) -> float:
     return value  # type: ignore[no-any-return]  # int or float, just checked
 
 
-def _position(value: object) -> Position:
-    if (
-        not isinstance(value, list)
-        or len(value) != 2  # noqa: PLR2004 - epoch and seq
-        or not all(type(part) is int and 0 <= part < _MAX_POSITION for part in value)
-    ):
-        raise ClaimMismatch("since is not a log position", claim="since")
-    return Position(*value)
+def _position(value: object) -> tuple[int, int]:
+    if type(value) is list and len(value) == 2:  # noqa: PLR2004 - epoch and seq
+        epoch, seq = value
+        if (
+            type(epoch) is int
+            and type(seq) is int
+            and 0 <= epoch < _MAX_POSITION
+            and 0 <= seq < _MAX_POSITION
+        ):
+            return epoch, seq
+    raise ClaimMismatch("since is not a log position", claim="since")
 
 
 def _number(value: object, name: str, least: float, most: float) -> None:

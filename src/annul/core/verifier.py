@@ -21,12 +21,22 @@ from __future__ import annotations
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
+from cryptography.exceptions import InvalidSignature
+
 from annul.core.claims import Judged, VerifiedToken, seal, system_clock
 from annul.core.denylist import Denylist, Facts
 from annul.core.encoding import EncodingError, decode_segment, parse_object
-from annul.core.jws import TrustedHeader, as_text, check_signature, judge_header, split
+from annul.core.jws import TrustedHeader, as_text, judge_header, split
 from annul.core.revocation import Fingerprinter, Kind
-from annul.errors import Expired, Malformed, Misconfigured, NotBound, NotYetValid, Revoked
+from annul.errors import (
+    BadSignature,
+    Expired,
+    Malformed,
+    Misconfigured,
+    NotBound,
+    NotYetValid,
+    Revoked,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +50,7 @@ __all__ = ["Verifier"]
 
 _MAX_HEADERS = 256
 _MAX_CLIENTS = 4096
-_UNJUDGED = -1
+_EMPTY = 0
 
 _set_facts = Judged._facts.__set__  # type: ignore[union-attr]  # noqa: SLF001
 _set_version = Judged._version.__set__  # type: ignore[attr-defined]  # noqa: SLF001
@@ -172,16 +182,19 @@ class Verifier:
             raw_payload = decode_segment(payload)
         except EncodingError:
             raise Malformed("a segment is not canonical base64url") from None
-        trusted = trust.headers.get(header)
-        if trusted is None:
-            trusted = judge_header(header, trust.jwks, policy.algorithms, policy.media_types)
-            check_signature(trusted, raw_signature, signing_input)
+        known = trust.headers.get(header)
+        key, check = known or judge_header(
+            header, trust.jwks, policy.algorithms, policy.media_types
+        )
+        try:
+            check(raw_signature, signing_input)
+        except InvalidSignature:
+            raise BadSignature("the signature does not verify") from None
+        if known is None:
             # Only after the signature: headers that anybody can write never get in.
             if len(trust.headers) >= _MAX_HEADERS:
                 trust.headers.clear()
-            trust.headers[header] = trusted
-        else:
-            check_signature(trusted, raw_signature, signing_input)
+            trust.headers[header] = TrustedHeader(key, check)
         try:
             claims = parse_object(raw_payload)
         except EncodingError:
@@ -190,28 +203,26 @@ class Verifier:
         judged = Judged()
         judged._starts, judged._ends, judged._since = policy.check(claims)
         judged._claims = claims
-        cnf = claims.get("cnf")
-        if cnf is not None and not isinstance(cnf, dict):
+        judged._cnf = cnf = claims.get("cnf")
+        if cnf is not None and type(cnf) is not dict:
             raise NotBound("cnf is not an object")
-        judged._cnf = cnf
         judged._facts = None
-        judged._version = _UNJUDGED
-        judged.key_id = trusted.key.kid
+        # The empty denylist, version 0, refuses nothing, so every token starts out judged by it.
+        judged._version = _EMPTY
+        judged.key_id = key.kid
         return seal(judged)
 
     # --- revocation -------------------------------------------------------------------
 
     def _judge(self, trust: _Trust, verified: VerifiedToken, version: int) -> Revocation | None:
-        if version:
-            facts = verified._facts
-            if facts is None:
-                facts = self._state_facts(trust, verified)
-                _set_facts(verified, facts)
-            hit = self.denylist.find(facts)
-            if hit is not None:
-                return hit
-        _set_version(verified, version)
-        return None
+        facts = verified._facts
+        if facts is None:
+            facts = self._state_facts(trust, verified)
+            _set_facts(verified, facts)
+        hit = self.denylist.find(facts)
+        if hit is None:
+            _set_version(verified, version)
+        return hit
 
     def _state_facts(self, trust: _Trust, verified: VerifiedToken) -> Facts:
         fingerprint = self._fingerprint

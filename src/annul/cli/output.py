@@ -1,0 +1,169 @@
+"""What the commands print: one result on stdout, notes and errors on stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+__all__ = ["Output", "columns", "pretty", "printable", "when"]
+
+
+def printable(value: object) -> str:
+    """Return text that is safe on a terminal: what is not printable is shown as its escape.
+
+    Names come from tokens and stores, so they may try to move the cursor or turn the text around.
+    """
+    return "".join(
+        char if char.isprintable() else ascii(char)[1:-1]
+        for char in ("" if value is None else str(value))
+    )
+
+
+def pretty(value: object) -> str:
+    """Return JSON for people: indented, letters of every alphabet, nothing unprintable."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def when(moment: float | None) -> str:
+    """Return a Unix time for people, in UTC to the second."""
+    if moment is None:
+        return "-"
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def columns(rows: Iterable[Sequence[object]]) -> list[str]:
+    """Return rows as lines of aligned plain columns."""
+    texts = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in texts
+    ]
+
+
+class Output:
+    """Where one command prints. ``as_json`` chooses machines over people.
+
+    Notes are shown to people at once, and are ``notes`` in the one JSON object for machines.
+    ``colour`` says whether people want colours here.
+    """
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self.defaulted: dict[str, str] = {}
+        self._notes: list[str] = []
+
+    @property
+    def on_terminal(self) -> bool:
+        """Whether a person is watching stdout."""
+        return not self.as_json and sys.stdout.isatty()
+
+    @property
+    def colour(self) -> bool:
+        """Whether to use colours: on a terminal, unless NO_COLOR or a dumb terminal says no."""
+        return (
+            self.on_terminal
+            and not os.environ.get("NO_COLOR")
+            and os.environ.get("TERM", "dumb") != "dumb"
+        )
+
+    def note(self, text: str) -> None:
+        """Say something on the side."""
+        if self.as_json:
+            self._notes.append(text)
+        else:
+            click.echo(f"annul: {printable(text)}", err=True)
+
+    @contextmanager
+    def logged_as_notes(self) -> Iterator[None]:
+        """Show what the authority warns of as notes, while the block runs.
+
+        The rest of the library tells its callers by raising, and they tell it here.
+        """
+        handler = _Notes(self)
+        everything, authority = logging.getLogger("annul"), logging.getLogger("annul.authority")
+        silence = logging.NullHandler()
+        everything.addHandler(silence)
+        authority.addHandler(handler)
+        try:
+            yield
+        finally:
+            authority.removeHandler(handler)
+            everything.removeHandler(silence)
+
+    def document(self, result: Mapping[str, Any]) -> None:
+        """Print the JSON object of a command, with the notes and the defaults that were used."""
+        aside: dict[str, Any] = {}
+        if self.defaulted:
+            aside["defaulted"] = self.defaulted
+        if self._notes:
+            aside["notes"] = self._notes
+        click.echo(json.dumps({**result, **aside}))
+
+    def fields(self, result: Mapping[str, Any], shown: Mapping[str, object] | None = None) -> None:
+        """Print a result: JSON, or its members for people, one a line (``shown`` if given)."""
+        if self.as_json:
+            self.document(result)
+            return
+        rows = [(name, value) for name, value in (shown or result).items() if value is not None]
+        self.lines(columns(rows) if rows else [])
+
+    def table(
+        self, name: str, records: Sequence[Mapping[str, Any]], shown: Mapping[str, str]
+    ) -> None:
+        """Print a list: JSON under ``name``, or a table whose columns ``shown`` heads by member.
+
+        Members that end in ``_at``, ``_seen`` or ``_from`` are times.
+        """
+        if self.as_json:
+            self.document({name: list(records)})
+            return
+        rows = [[_cell(member, record[member]) for member in shown] for record in records]
+        if self.on_terminal and rows:
+            self._rich_table(list(shown.values()), rows)
+        else:
+            self.lines(columns([list(shown.values()), *rows]))
+
+    @staticmethod
+    def lines(lines: Iterable[str]) -> None:
+        """Print lines for people on stdout."""
+        for line in lines:
+            click.echo(line)
+
+    def _rich_table(self, heads: list[str], rows: list[list[str]]) -> None:
+        from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - 60 ms that only tables need
+        from rich.console import Console  # noqa: PLC0415
+        from rich.table import Table  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
+        for head in heads:
+            table.add_column(head, overflow="fold")
+        for row in rows:
+            # Text, not markup: a device called "[red]" is a device called "[red]".
+            table.add_row(*(Text(printable(cell)) for cell in row))
+        Console(no_color=not self.colour, highlight=False).print(table)
+
+
+class _Notes(logging.Handler):
+    def __init__(self, output: Output) -> None:
+        super().__init__(logging.WARNING)
+        self._output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._output.note(record.getMessage())
+
+
+def _cell(member: str, value: object) -> str:
+    if isinstance(value, int | float) and member.endswith(("_at", "_seen", "_from")):
+        return when(value)
+    return "-" if value is None or value == "" else str(value)
