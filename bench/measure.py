@@ -1,4 +1,4 @@
-"""Timing that survives a noisy machine: blocks of two alternatives, interleaved, medians of ratios."""
+"""Timing that survives a noisy machine: two alternatives in turn, medians of their ratios."""
 
 from __future__ import annotations
 

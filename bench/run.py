@@ -29,8 +29,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 import annul
 
 sys.path.insert(0, str(Path(__file__).parent))
-from measure import compare, per_call
 from redis_server import running_server
+
+from measure import Comparison, compare, per_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,9 +101,7 @@ def first_verification(scale: int) -> list[dict[str, Any]]:
         found = compare(
             _each(verifier.verify, tokens), _raw_checks(key, tokens), rounds=30 // min(scale, 3)
         )
-        rows.append(
-            _row(f"first verification {alg}", found.ratio, "x raw", aim, found.ours, found.theirs)
-        )
+        rows.append(_row(f"first verification {alg}", found.ratio, "x raw", aim, found))
     return rows
 
 
@@ -111,7 +110,7 @@ def signing(scale: int) -> list[dict[str, Any]]:
     key = annul.PrivateKey.generate("ES256")
     issuer = issuer_for(key)
     private = load_pem_private_key(key.to_pem(), None)
-    assert isinstance(private, ec.EllipticCurvePrivateKey)  # noqa: S101 - ES256
+    assert isinstance(private, ec.EllipticCurvePrivateKey)
     algorithm = ec.ECDSA(hashes.SHA256())
     data = issue(issuer, 1).rpartition(".")[0].encode()
     count = 3000 // scale
@@ -127,7 +126,7 @@ def signing(scale: int) -> list[dict[str, Any]]:
         return count
 
     found = compare(ours, raw, rounds=30 // min(scale, 3))
-    return [_row("issue an ES256 token", found.ratio, "x raw", 1.25, found.ours, found.theirs)]
+    return [_row("issue an ES256 token", found.ratio, "x raw", 1.25, found)]
 
 
 def _raw_checks(key: annul.PrivateKey, tokens: list[str]) -> Callable[[], int]:
@@ -151,7 +150,7 @@ def _raw_checks(key: annul.PrivateKey, tokens: list[str]) -> Callable[[], int]:
             return len(prepared)
 
         return check_rsa
-    assert isinstance(private, ec.EllipticCurvePrivateKey)  # noqa: S101 - ES256
+    assert isinstance(private, ec.EllipticCurvePrivateKey)
     public_ec = private.public_key()
     ecdsa = ec.ECDSA(hashes.SHA256())
 
@@ -217,7 +216,7 @@ def _repeat_rows(
         replica.verify(token)
     hot = fresh(tokens[:1] * (50_000 // scale))
     mixed = fresh(tokens)
-    random.Random(1).shuffle(mixed)  # noqa: S311 - an order, not a secret
+    random.Random(1).shuffle(mixed)
     hot_time = median(per_call(_each(replica.verify, fresh(hot))) for _ in range(7))
     mixed_time = median(per_call(_each(replica.verify, fresh(mixed))) for _ in range(7))
     rows = [
@@ -240,17 +239,14 @@ def _repeat_rows(
             if client.exists(f"revoked:{claims['jti']}"):
                 raise AssertionError
 
-        found = compare(
-            _each(replica.verify, hot), _each(peer, fresh(tokens[:500])), rounds=5
-        )
+        found = compare(_each(replica.verify, hot), _each(peer, fresh(tokens[:500])), rounds=5)
         rows.append(
             _row(
                 "PyJWT + Redis EXISTS, against one hot token",
                 1 / found.ratio,
                 "x ours",
                 150,
-                found.ours,
-                found.theirs,
+                found,
             )
         )
     return rows
@@ -265,17 +261,12 @@ def _each(call: Callable[[str], object], tokens: list[str]) -> Callable[[], int]
     return block
 
 
-def _row(  # noqa: PLR0913 - one argument a column
-    what: str,
-    figure: float,
-    unit: str,
-    aim: float | None,
-    ours: float | None = None,
-    theirs: float | None = None,
+def _row(
+    what: str, figure: float, unit: str, aim: float | None, found: Comparison | None = None
 ) -> dict[str, Any]:
     note = "" if aim is None else f"aim {aim:g}"
-    if ours is not None and theirs is not None:
-        note += f"; {ours * 1e6:.2f} us against {theirs * 1e6:.2f} us"
+    if found is not None:
+        note += f"; {found.ours * 1e6:.2f} us against {found.theirs * 1e6:.2f} us"
     return {"what": what, "figure": figure, "unit": unit, "aim": aim, "note": note}
 
 

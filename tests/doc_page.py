@@ -163,7 +163,7 @@ def _environment() -> dict[str, str]:
 def _finished(command: str, shown: list[str]) -> None:
     done = subprocess.run(
         command,
-        shell=True,  # noqa: S602 - the reader types it into one
+        shell=True,
         env=_environment(),
         capture_output=True,
         text=True,
@@ -180,7 +180,7 @@ def _finished(command: str, shown: list[str]) -> None:
 def _started(command: str, shown: list[str]) -> Iterator[None]:
     process = subprocess.Popen(
         "exec " + command,
-        shell=True,  # noqa: S602 - the reader types it into one
+        shell=True,
         env=_environment(),
         stdout=subprocess.PIPE,
         text=True,

@@ -1,11 +1,11 @@
-"""The blocking authority: the async one, called through the process's portal. One implementation."""
+"""The blocking authority: the async one, called through the portal. One implementation."""
 
 from __future__ import annotations
 
 import contextlib
 import weakref
-from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from functools import update_wrapper
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from annul.door import AsyncAuthority
 from annul.errors import Unavailable
@@ -26,20 +26,20 @@ R = TypeVar("R")
 def _blocking(
     verb: Callable[Concatenate[AsyncAuthority, P], Coroutine[Any, Any, R]],
 ) -> Callable[Concatenate[Authority, P], R]:
-    @wraps(verb)
-    def call(self: Authority, *args: P.args, **kwargs: P.kwargs) -> R:
+    def call(self: Authority, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return portal.call(verb(self._authority, *args, **kwargs))
 
+    update_wrapper(call, verb)
     return call
 
 
 def _opening(
     verb: Callable[P, Coroutine[Any, Any, AsyncAuthority]],
 ) -> Callable[Concatenate[type[Authority], P], Authority]:
-    @wraps(verb)
-    def call(cls: type[Authority], *args: P.args, **kwargs: P.kwargs) -> Authority:
+    def call(cls: type[Authority], /, *args: P.args, **kwargs: P.kwargs) -> Authority:
         return cls(portal.call(verb(*args, **kwargs)))
 
+    update_wrapper(call, verb)
     return call
 
 
@@ -93,7 +93,7 @@ class Authority:
         with contextlib.suppress(Unavailable):
             portal.call(self._authority.close())
 
-    def __enter__(self) -> Authority:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exception: object) -> None:

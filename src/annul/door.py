@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from annul.authority.kek import KekSource
 from annul.authority.revocation import Revocations, check_target
-from annul.authority.rotation import KeyInfo, Rotation
+from annul.authority.rotation import Rotation
 from annul.authority.sessions import Grant, SessionInfo, Sessions
 from annul.authority.settings import Settings
 from annul.core.claims import Clock, system_clock
 from annul.core.encoding import b64url_encode
 from annul.core.handle import looks_like_handle
-from annul.core.jwk import PrivateKey
 from annul.core.policy import Policy
 from annul.core.revocation import KeyId, Kind, RevocationReceipt, identifier
-from annul.core.sealing import SealingKey
+from annul.door_keys import KeyVerbs
 from annul.errors import StoreUnavailable
 from annul.replica import Replica, check_staleness
 from annul.stores import open_store
@@ -30,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from annul.core.claims import VerifiedToken
-    from annul.core.jwks import JWKS
     from annul.core.revocation import Target
     from annul.stores.base import Store
 
@@ -40,10 +36,9 @@ log = logging.getLogger("annul.authority")
 
 _LINEAGE_BYTES = 12
 _TIDY_EVERY = 600.0
-_process_kek = SealingKey(os.urandom(32))
 
 
-class AsyncAuthority:
+class AsyncAuthority(KeyVerbs):
     """The side that signs and takes back. Every verb is atomic in the store before it returns.
 
     Open one with ``AsyncAuthority.open`` and close it when done; ``async with`` does. ``Authority``
@@ -117,7 +112,7 @@ class AsyncAuthority:
         )
         policy = Policy(issuer=issuer, audience=settings.audience)
         check_staleness(max_staleness)
-        source = _kek_source(url, issuer, kek, kek_file)
+        source = KekSource.choose(url, issuer=issuer, kek=kek, kek_file=kek_file)
         store = open_store(url, issuer=issuer, allow_volatile=allow_volatile_store)
         try:
             identity = await store.found(
@@ -146,7 +141,7 @@ class AsyncAuthority:
         await asyncio.to_thread(self._replica.close)
         await self._store.close()
 
-    async def __aenter__(self) -> AsyncAuthority:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
@@ -212,22 +207,18 @@ class AsyncAuthority:
         Raises ``TokenRejected`` or ``InvalidGrant`` if it is not. Logging out twice is harmless.
         """
         await self._catch_up()
+        draft = self._revocations.draft
         if looks_like_handle(token):
-            sid: str | None = await self._sessions.sid_of(token)
+            ends = draft(Kind.SESSION, await self._sessions.sid_of(token), reason=reason)
         else:
             verified = self._replica.verify_ended(token)
-            sid = verified.session_id
-            if sid is None:
-                draft = self._revocations.draft(
-                    Kind.TOKEN,
-                    verified.jti or "",
-                    reason=reason,
-                    token_exp=verified.expires_at,
-                )
-                return await self._revocations.write([draft])
-        return await self._revocations.write(
-            [self._revocations.draft(Kind.SESSION, sid, reason=reason)], sessions=1
-        )
+            if verified.session_id is not None:
+                ends = draft(Kind.SESSION, verified.session_id, reason=reason)
+            else:
+                # A client's own token has no session, so it ends by itself.
+                jti, exp = identifier(verified.jti, "jti"), verified.expires_at
+                ends = draft(Kind.TOKEN, jti, reason=reason, token_exp=exp)
+        return await self._revocations.write([ends])
 
     async def sessions(self, subject: str) -> tuple[SessionInfo, ...]:
         """Return the live sessions of a subject, oldest first."""
@@ -331,54 +322,7 @@ class AsyncAuthority:
         """The replica that ``verify`` uses."""
         return self._replica
 
-    # --- keys -------------------------------------------------------------------------
-
-    async def rotate_keys(self, *, algorithm: str | None = None) -> str:
-        """Make a new signing key and return its ``kid``.
-
-        It is published at once and signs after ``publish_for`` seconds; the present key stays
-        trusted until the longest token that it signed has expired.
-        """
-        key = PrivateKey.generate(algorithm or self._settings.algorithm)
-        return await self._add_key(key)
-
-    async def import_key(
-        self, pem: bytes | str, *, password: bytes | None = None, alg: str | None = None
-    ) -> str:
-        """Add a private key from PEM, as ``openssl genpkey`` writes it; return its ``kid``.
-
-        It takes over like a rotated key. ``alg`` chooses among the algorithms an RSA key can
-        have; by default ``RS256``. Raises ``InvalidKey`` for a file that cannot be read, a wrong
-        passphrase, a weak key, and a key that was ever revoked.
-        """
-        return await self._add_key(PrivateKey.from_pem(pem, password=password, alg=alg))
-
-    async def export_key(self, kid: str, *, password: bytes | None = None) -> bytes:
-        """Return a private key as PKCS#8 PEM, encrypted if ``password`` is given."""
-        await self._catch_up()
-        return self._rotation.export(kid, password)
-
-    async def keys(self) -> tuple[KeyInfo, ...]:
-        """Return the keys of the ring with their states, oldest first, without private parts."""
-        await self._catch_up()
-        return self._rotation.list()
-
-    async def jwks(self) -> JWKS:
-        """Return the public keys to publish: ``(await authority.jwks()).to_json()``."""
-        await self._catch_up()
-        return self._rotation.jwks()
-
-    async def _add_key(self, key: PrivateKey) -> str:
-        await self._catch_up()
-        kid = await self._rotation.add(key)
-        self._replica.observe_keys(self._rotation.published)
-        return kid
-
     # --- inside -----------------------------------------------------------------------
-
-    async def _catch_up(self) -> None:
-        # Another authority may have rotated; the replica's renewals bring the version along.
-        await self._rotation.catch_up(self._replica.keys_version)
 
     async def _tidy(self) -> None:
         now = self._settings.clock()
@@ -388,20 +332,3 @@ class AsyncAuthority:
                 await self._store.prune(now)
             except StoreUnavailable:
                 log.debug("pruning has to wait; nothing depends on it")
-
-
-def _kek_source(
-    url: str, issuer: str, kek: bytes | None, kek_file: str | os.PathLike[str] | None
-) -> KekSource:
-    if kek is not None:
-        return KekSource(given=SealingKey(kek))
-    if kek_file is not None:
-        return KekSource(path=Path(kek_file))
-    if url.startswith("memory:"):
-        return KekSource(given=_process_kek)
-    if url.startswith("sqlite:///"):
-        from annul.stores.sqlite_file import path_from_url  # noqa: PLC0415 - only for its URLs
-
-        return KekSource(path=Path(path_from_url(url) + ".kek"))
-    name = hashlib.sha256(issuer.encode()).hexdigest()[:16]
-    return KekSource(path=Path.home() / ".annul" / f"{name}.kek")

@@ -17,8 +17,8 @@
     ├── RequestRefused           the caller's fault (HTTP 400)
     │   ├── InvalidRequest       an argument cannot be used
     │   ├── InvalidGrant         this refresh token is not good (never says more on the wire)
-    │   ├── SessionEnded         a genuine refresh token of a session that is over
-    │   ├── RefreshReplayed      a used-up refresh token came back; the session was ended
+    │   │   ├── SessionEnded     it is genuine, but its session is over
+    │   │   └── RefreshReplayed  it was used up before; the session was ended
     │   └── SubjectBlocked       the account is blocked, so it cannot log in
     ├── Unavailable              our fault, try again (HTTP 503)
     │   ├── ReplicaStale         the replica cannot prove that it knows every revocation
@@ -189,7 +189,7 @@ class SessionEnded(InvalidGrant):
 
 
 class RefreshReplayed(InvalidGrant):
-    """A used-up refresh token was presented again. Somebody has a copy, so the session was ended."""
+    """A used-up refresh token came back. Somebody has a copy, so the session was ended."""
 
     code = "refresh_replayed"
 

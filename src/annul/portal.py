@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import concurrent.futures.thread  # its exit hook must be registered before ours
 import os
 import threading
 from concurrent.futures import CancelledError

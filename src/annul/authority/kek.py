@@ -7,6 +7,7 @@ into the store, and a file is made for it only when there is nothing sealed yet 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from annul.core.encoding import EncodingError, b64url_decode, b64url_encode
 from annul.core.sealing import KEK_BYTES, SealingKey
 from annul.errors import Misconfigured
+from annul.stores import file_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +26,8 @@ __all__ = ["KekSource"]
 
 log = logging.getLogger("annul.authority")
 
+_of_this_process = SealingKey(os.urandom(KEK_BYTES))
+
 
 @dataclass(frozen=True, slots=True)
 class KekSource:
@@ -31,6 +35,32 @@ class KekSource:
 
     given: SealingKey | None = None
     path: Path | None = None
+
+    @classmethod
+    def choose(
+        cls,
+        url: str,
+        *,
+        issuer: str,
+        kek: bytes | None,
+        kek_file: str | os.PathLike[str] | None,
+    ) -> KekSource:
+        """Return where the key of the store at ``url`` is: as given, or its usual place.
+
+        That is a file beside a database file, one in ``~/.annul`` for a store on a server, and
+        nowhere for a store in memory, which takes its keys with it.
+        """
+        if kek is not None:
+            return cls(given=SealingKey(kek))
+        if kek_file is not None:
+            return cls(path=Path(kek_file))
+        if url.startswith("memory:"):
+            return cls(given=_of_this_process)
+        beside = file_of(url)
+        if beside is not None:
+            return cls(path=beside.with_name(beside.name + ".kek"))
+        name = hashlib.sha256(issuer.encode("utf-8")).hexdigest()[:16]
+        return cls(path=Path.home() / ".annul" / f"{name}.kek")
 
     def load(self) -> SealingKey:
         """Return the key. Raises ``Misconfigured`` if the file is missing or is not such a key."""
@@ -54,7 +84,7 @@ class KekSource:
             ) from None
 
     def load_or_make(self, entropy: Callable[[int], bytes]) -> SealingKey:
-        """Return the key, making the file if it does not exist. Only while nothing is sealed yet."""
+        """Return the key, making the file if there is none. Only while nothing is sealed yet."""
         if self.given is not None:
             return self.given
         path = self._named()
@@ -86,4 +116,4 @@ class KekSource:
             raise Misconfigured(
                 f"cannot keep a key-encryption key at {path}: {why}; pass kek_file= or kek="
             ) from None
-        log.warning("made the key-encryption key %s; back it up, every authority needs it", path)
+        log.info("made the key-encryption key %s; back it up, every authority needs it", path)

@@ -71,7 +71,7 @@ class Revocations:
         token_exp: float | None = None,
         idempotency_key: str | None = None,
     ) -> Draft:
-        """Return an entry that is not in the log yet. Raises ``InvalidRequest`` for bad arguments."""
+        """Return an entry that is not in the log yet; ``InvalidRequest`` for bad arguments."""
         issuer = self._settings.issuer if issuer is None else identifier(issuer, "issuer")
         now = self._settings.clock()
         return Draft(

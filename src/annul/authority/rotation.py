@@ -147,7 +147,7 @@ class Rotation:
         await self.change(without)
 
     async def change(self, decide: Callable[[Keyring, float], Keyring]) -> None:
-        """Swap in what ``decide`` makes of the ring; read and decide again if somebody was faster."""
+        """Swap in what ``decide`` makes of the ring; decide again if somebody was faster."""
         for _ in range(_ATTEMPTS):
             before = self._ring
             now = self._settings.clock()

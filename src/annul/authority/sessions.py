@@ -1,4 +1,4 @@
-"""Logins and refreshes: sessions begin, rotate, are listed and looked up by what they handed out."""
+"""Logins and refreshes: sessions begin, rotate, are listed and found by what they handed out."""
 
 from __future__ import annotations
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
+from typing import TYPE_CHECKING
 
 from annul.core.algorithms import ALGORITHMS
 from annul.core.claims import Clock, system_clock
 from annul.core.issuer import check_ttl
 from annul.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Settings"]
 

@@ -8,10 +8,9 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
 from contextlib import suppress
 from io import TextIOWrapper
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -20,6 +19,9 @@ from annul.cli import exits
 from annul.cli.commands import COMMANDS
 from annul.cli.output import printable
 from annul.errors import AnnulError, ClaimMismatch, ReplicaStale, Revoked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["app", "run"]
 
@@ -77,9 +79,7 @@ class _Problem:
 
     def say(self, code: str, message: str, exit_code: int, **details: object) -> NoReturn:
         if "--json" in self._words:
-            text = json.dumps(
-                {"code": code, "message": message, "exit_code": exit_code, **details}
-            )
+            text = json.dumps({"code": code, "message": message, "exit_code": exit_code, **details})
         else:
             text = f"annul: {printable(message)}"
         with suppress(OSError):

@@ -97,9 +97,9 @@ def revoke(run: Invocation, *, kid: str, reason: str | None, **options: Any) -> 
 
 @keys.command("import")
 @click.argument("file", metavar="FILE|-")
-@click.option("--alg", help="For an RSA key, which of its algorithms to use [RS256].")
+@click.option("--algorithm", metavar="NAME", help="Which one an RSA key is for [RS256].")
 @uses(*AUTHORITY, "publish_for", "passphrase_file", volatile=True)
-def import_key(run: Invocation, *, file: str, alg: str | None) -> None:
+def import_key(run: Invocation, *, file: str, algorithm: str | None) -> None:
     """Add a private key from a PEM file, as openssl genpkey writes it.
 
     It takes over like a rotated key.
@@ -109,9 +109,9 @@ def import_key(run: Invocation, *, file: str, alg: str | None) -> None:
     if b"ENCRYPTED" in pem:
         password = passphrase_for("this key", run.config.passphrase_file, confirm=False)
     # Read before the store is opened: a bad file must not found one.
-    PrivateKey.from_pem(pem, password=password, alg=alg)
+    PrivateKey.from_pem(pem, password=password, alg=algorithm)
     with authority(run, founds=True) as opened:
-        kid = opened.import_key(pem, password=password, alg=alg)
+        kid = opened.import_key(pem, password=password, alg=algorithm)
         _show_key(run, opened.keys(), kid)
 
 

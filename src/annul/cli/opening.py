@@ -6,21 +6,22 @@ somebody mistyped its name, and one that verifies need not wait for a store that
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import annul
 from annul.cli.settings import redact
-from annul.errors import Misconfigured, ReplicaStale, WrongStore
+from annul.errors import Misconfigured, ReplicaStale, StoreUnavailable, WrongStore
 from annul.portal import portal
 from annul.stores import open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from annul.cli.options import Invocation
     from annul.stores.base import Identity
 
-__all__ = ["authority", "identity_of", "policy_of", "replica"]
+__all__ = ["authority", "following", "identity_of", "replica"]
 
 
 async def _identity(url: str) -> Identity | None:
@@ -49,11 +50,6 @@ def identity_of(run: Invocation) -> Identity | None:
             " set --issuer or ANNUL_ISSUER, or name another store"
         )
     return identity
-
-
-def policy_of(run: Invocation) -> annul.Policy:
-    """Return the policy for tokens of the configured issuer and audience."""
-    return annul.Policy(issuer=run.config.issuer, audience=run.config.audience)
 
 
 @contextmanager
@@ -107,22 +103,39 @@ def authority(run: Invocation, *, founds: bool = False) -> Iterator[annul.Author
 def replica(run: Invocation) -> Iterator[annul.Replica]:
     """Open a verifier of the configured store, and wait until it is ready.
 
-    Raises ``ReplicaStale`` if it is not, because nothing it could be asked has an answer then.
+    Raises ``ReplicaStale`` if nobody has founded the store, because nothing it could be asked has
+    an answer then, and ``StoreUnavailable`` if it cannot be reached.
     """
-    config = run.config
     identity = identity_of(run)
     if identity is None:
         raise ReplicaStale(
-            f"nobody has opened the store {redact(config.store)} as an authority yet: check --store",
+            f"nobody has opened the store {redact(run.config.store)} as an authority yet: check"
+            " --store",
             cause="store_empty",
         )
+    with _replica(run, identity) as opened:
+        yield opened
+
+
+@contextmanager
+def following(run: Invocation) -> Iterator[annul.Replica]:
+    """Open a verifier that may begin before its store does; it is stale until then."""
+    try:
+        identity = identity_of(run)
+    except StoreUnavailable:
+        identity = None
+    with _replica(run, identity) as opened:
+        yield opened
+
+
+def _replica(run: Invocation, identity: Identity | None) -> annul.Replica:
+    config = run.config
     staleness = config.max_staleness
-    if "max_staleness" in config.defaulted:
+    if identity is not None and "max_staleness" in config.defaulted:
         staleness = min(staleness, identity.horizon)
-    with annul.Replica.open(
+    return annul.Replica.open(
         config.store,
-        policy=policy_of(run),
+        policy=annul.Policy(issuer=config.issuer, audience=config.audience),
         max_staleness=staleness,
         ready_timeout=config.ready_timeout,
-    ) as opened:
-        yield opened
+    )

@@ -55,7 +55,7 @@ def uses(*names: str, volatile: bool = False) -> Callable[[Command], Command]:
             as_json: bool,
             allow_volatile_store: bool = False,
             **given: Any,  # noqa: ANN401 - a command's own parameters
-        ) -> None:
+        ) -> Any:  # noqa: ANN401 - an exit code, or nothing
             flags = {name: value for name in names if (value := given.pop(name)) is not None}
             out = Output(as_json=as_json)
             settings = load(flags, config)
@@ -66,7 +66,7 @@ def uses(*names: str, volatile: bool = False) -> Callable[[Command], Command]:
                 used = ", ".join(f"{name} {value}" for name, value in out.defaulted.items())
                 out.note(f"using {used} (defaults)")
             with out.logged_as_notes():
-                command(Invocation(settings, out, allow_volatile_store), **given)
+                return command(Invocation(settings, out, allow_volatile_store), **given)
 
         run = as_json(run)
         run = click.option(

@@ -36,7 +36,9 @@ def show_receipt(
         run.out.document(result)
         return
     if receipt.dry_run:
-        sentence = "nothing was changed; it would end " + _sessions(receipt.sessions)
+        sentence = "nothing was changed"
+        if counted:
+            sentence += "; it would end " + _sessions(receipt.sessions)
     else:
         sentence = f"{done} at position {receipt.epoch}.{receipt.seq}"
         if counted:

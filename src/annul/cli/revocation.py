@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,19 +12,25 @@ from annul.cli.inputs import token_from
 from annul.cli.opening import authority
 from annul.cli.options import AUTHORITY, Invocation, uses
 from annul.cli.receipts import show_receipt
+from annul.core.handle import looks_like_handle
 from annul.core.revocation import Reason, Target
 from annul.errors import InvalidRequest, StoreUnavailable
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 __all__ = ["block", "revoke", "revoke_key", "taking_back", "unblock"]
 
-_TARGETS: dict[str, tuple[type[Any], str]] = {
-    "token": (annul.TokenId, "one access token: its jti, or - for the token itself on stdin"),
-    "session": (annul.SessionId, "one session (sid), with all its tokens"),
-    "subject": (annul.SubjectId, "every session of a subject; later logins are good"),
-    "client": (annul.ClientId, "every session through a client; later logins are good"),
-    "key": (annul.KeyId, "every token signed with a key (kid), for good"),
-    "all": (annul.Everything, "every session there is; later logins are good"),
+_TARGETS: dict[str, type[Any]] = {
+    "token": annul.TokenId,
+    "session": annul.SessionId,
+    "subject": annul.SubjectId,
+    "client": annul.ClientId,
+    "key": annul.KeyId,
+    "all": annul.Everything,
 }
+_JWT_DOTS = 2
+_HANDLE_DOTS = 4
 
 _reason = click.option(
     "--reason",
@@ -93,9 +98,10 @@ def revoke(
     if kind == "key":
         revoke_key(run, str(identifier), reason=reason or Reason.KEY_COMPROMISE, **options)
         return
-    stdin = token_from(identifier) if identifier == "-" else None
+    if identifier == "-":
+        identifier = token_from(identifier)
     with authority(run) as opened:
-        target = _target(opened, kind, stdin or identifier)
+        target = _target(opened, kind, identifier)
         _revoke(run, opened, target, reason=reason or Reason.ADMIN, **options)
 
 
@@ -108,19 +114,19 @@ def revoke_key(run: Invocation, kid: str, **options: Any) -> None:  # noqa: ANN4
 
 
 def _target(opened: annul.Authority, kind: str, identifier: str | None) -> Target:
-    make = _TARGETS[kind][0]
-    if kind == "all":
+    make = _TARGETS[kind]
+    if identifier is None:
         return make()  # type: ignore[no-any-return]  # one of the targets
-    text = identifier or ""
-    if text.count(".") == 2 or text.startswith("v1."):  # noqa: PLR2004 - RFC 7515 §7.1
-        # An id is never a token, and a token taken for one would be a revocation of nothing.
-        if kind != "token" or text.startswith("v1."):
-            raise InvalidRequest(
-                "this is a token, not an id: annul logout ends its session, and annul verify"
-                " shows its ids"
-            )
-        text = opened.replica.verify_ended(text).jti or ""
-    return make(text)  # type: ignore[no-any-return]  # one of the targets
+    jwt = identifier.startswith("eyJ") and identifier.count(".") == _JWT_DOTS
+    if jwt and kind == "token":
+        return annul.TokenId(opened.replica.verify_ended(identifier).jti or "")
+    if jwt or (looks_like_handle(identifier) and identifier.count(".") == _HANDLE_DOTS):
+        # Taken for an id it would revoke nothing, and put a token into the log.
+        raise InvalidRequest(
+            "this is a token, not an id: annul logout ends its session, and annul inspect shows"
+            " its ids"
+        )
+    return make(identifier)  # type: ignore[no-any-return]  # one of the targets
 
 
 def _revoke(

@@ -60,9 +60,7 @@ def login(
 @click.option("--client", "client_id", help="The client that it must belong to.")
 @_only
 @uses(*AUTHORITY, "access_ttl", "grace", volatile=True)
-def refresh(
-    run: Invocation, *, token: str | None, client_id: str | None, only: str | None
-) -> None:
+def refresh(run: Invocation, *, token: str | None, client_id: str | None, only: str | None) -> None:
     """Exchange a refresh token for its successor and a fresh access token.
 
     The token comes from the argument or, better, from stdin. A token that was used up before

@@ -159,5 +159,5 @@ class VerifiedToken(Judged):
 
 def seal(judged: Judged) -> VerifiedToken:
     """Turn what a verifier has checked into the public, read-only type."""
-    judged.__class__ = VerifiedToken
+    judged.__class__ = VerifiedToken  # type: ignore[assignment]  # same slots, other manners
     return judged  # type: ignore[return-value]  # the line above made it one

@@ -82,7 +82,7 @@ class Denylist:
     nothing has been revoked.
     """
 
-    __slots__ = ("_blocks", "_unblocks", "_lifted", "_tables", "version", "watermark")
+    __slots__ = ("_blocks", "_lifted", "_tables", "_unblocks", "version", "watermark")
 
     def __init__(self, entries: Iterable[Revocation] = ()) -> None:
         self._tables: dict[Kind, dict[bytes, Revocation]] = {
@@ -144,7 +144,7 @@ class Denylist:
         return True
 
     def merge(self, other: Denylist) -> Denylist:
-        """Return the join of both: it refuses what either refuses, except blocks that were lifted."""
+        """Return the join of both: it refuses what either does, except blocks that were lifted."""
         merged = Denylist(self)
         merged.apply(other)
         return merged
@@ -181,7 +181,7 @@ class Denylist:
     # --- asking -----------------------------------------------------------------------
 
     def find(self, facts: Facts) -> Revocation | None:
-        """Return an entry that refuses a token (or ends a session) with these facts, or ``None``."""
+        """Return an entry that refuses a token (or ends a session) with these facts, if any."""
         tables = self._tables
         for kind, value in (
             (Kind.TOKEN, facts.token),

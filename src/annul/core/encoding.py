@@ -11,7 +11,7 @@ import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from json import JSONDecoder, JSONEncoder
-from json.encoder import c_make_encoder, encode_basestring
+from json import encoder as json_encoder
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -120,12 +120,21 @@ def _refuse_constant(_name: str) -> NoReturn:
 
 _scan = JSONDecoder(
     object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse_constant
-).scan_once
+).scan_once  # type: ignore[attr-defined]  # what decode() calls, without its white space
 _ENCODER = JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 # encode() builds this anew at every call, which takes longer than encoding a few claims. Nesting
 # without end is found by the recursion limit, so no markers are kept.
-_write: Callable[[Any, int], tuple[str, ...]] | None = c_make_encoder and c_make_encoder(
-    None, _ENCODER.default, encode_basestring, None, ":", ",", False, False, False
+_make_writer = getattr(json_encoder, "c_make_encoder", None)
+_write: Callable[[Any, int], tuple[str, ...]] | None = _make_writer and _make_writer(
+    None,  # markers
+    _ENCODER.default,
+    json_encoder.encode_basestring,
+    None,  # indent
+    ":",
+    ",",
+    False,  # noqa: FBT003 - sort_keys
+    False,  # noqa: FBT003 - skipkeys
+    False,  # noqa: FBT003 - allow_nan
 )
 _SPACE = " \t\n\r"
 _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
@@ -175,7 +184,7 @@ def _check_depth(text: str) -> None:
             depth -= 1
 
 
-def _check_surrogates(value: Any) -> None:
+def _check_surrogates(value: Any) -> None:  # noqa: ANN401 - JSON values
     # Escapes may spell half a surrogate pair; such a string has no UTF-8 form, so it could
     # neither be logged nor fingerprinted later.
     if isinstance(value, str):
@@ -192,7 +201,7 @@ def _check_surrogates(value: Any) -> None:
             _check_surrogates(member)
 
 
-def json_text(value: Any) -> str:
+def json_text(value: Any) -> str:  # noqa: ANN401 - JSON values
     """Return ``value`` as JSON without white space; it may still hold lone surrogates.
 
     Raises ``EncodingError`` for what JSON cannot carry: NaN, foreign types, endless nesting.
@@ -203,7 +212,7 @@ def json_text(value: Any) -> str:
         raise EncodingError("not representable as JSON") from None
 
 
-def compact_json(value: Any) -> bytes:
+def compact_json(value: Any) -> bytes:  # noqa: ANN401 - JSON values
     """Return ``value`` as JSON in UTF-8; ``EncodingError`` as for ``json_text``, or no UTF-8."""
     try:
         return json_text(value).encode("utf-8")

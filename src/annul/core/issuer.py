@@ -28,7 +28,21 @@ if TYPE_CHECKING:
 __all__ = ["RESERVED_CLAIMS", "IssuedToken", "Issuer", "check_claims"]
 
 RESERVED_CLAIMS = frozenset(
-    "iss sub aud exp nbf iat jti client_id scope sid since cnf auth_time".split()
+    [
+        "iss",
+        "sub",
+        "aud",
+        "exp",
+        "nbf",
+        "iat",
+        "jti",
+        "client_id",
+        "scope",
+        "sid",
+        "since",
+        "cnf",
+        "auth_time",
+    ]
 )
 """Claims that annul sets itself; an application cannot pass them."""
 
@@ -106,7 +120,7 @@ class Issuer:
         Without ``sid`` the token is a client's own and ``subject`` must be the ``client_id``.
         """
         now = int(self._clock())
-        jti = b64url_encode(self._entropy(JTI_BYTES))
+        jti = self._entropy(JTI_BYTES).hex()
         expires_at = now + self._ttl
         # Written out member by member: a general encoder takes longer than everything else here.
         payload = (

@@ -66,7 +66,7 @@ class PublicKey:
     def from_pem(
         cls, data: bytes | str, *, alg: str | None = None, kid: str | None = None
     ) -> PublicKey:
-        """Return the key in a PEM file, as ``openssl pkey -pubout`` writes it; or ``InvalidKey``."""
+        """Return the key of a PEM file, as ``openssl pkey -pubout`` writes; or ``InvalidKey``."""
         if kid is not None:
             _check_kid(kid)
         return cls(pem.load_public(data), alg=alg, kid=kid)
@@ -161,7 +161,7 @@ class PrivateKey:
 
     @classmethod
     def from_jwk(cls, jwk: Mapping[str, Any]) -> PrivateKey:
-        """Return the key of a private JWK; both parts must belong together. Raises ``InvalidKey``."""
+        """Return the key of a private JWK, both parts of one key. Raises ``InvalidKey``."""
         alg, _kid = _check_common(jwk, "sign")
         return cls(_read(members.read_private, jwk), alg=alg)
 

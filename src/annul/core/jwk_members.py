@@ -109,6 +109,7 @@ def read_private(jwk: Mapping[str, Any]) -> Any:  # noqa: ANN401 - one of four k
     """Return the private key object; its public part must be the one the members state."""
     kty = jwk.get("kty")
     public = read_public(jwk)
+    private: Any
     if kty == "RSA":
         private = _read_rsa(jwk)
     elif kty == "EC":

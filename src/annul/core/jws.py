@@ -189,6 +189,5 @@ def check_algorithms(algorithms: Collection[str]) -> tuple[str, ...]:
 
 def sign(header: bytes, payload: bytes, key: PrivateKey) -> str:
     """Return the compact JWS of ``payload`` under an already encoded header segment."""
-    signing_input = b"%b.%b" % (header, b64url_bytes(payload))
-    signature = b64url_bytes(key.sign(signing_input))
-    return (b"%b.%b" % (signing_input, signature)).decode("ascii")
+    signing_input = header + b"." + b64url_bytes(payload)
+    return (signing_input + b"." + b64url_bytes(key.sign(signing_input))).decode("ascii")

@@ -28,7 +28,7 @@ LATEST = 253_402_300_799
 
 _MAX_POSITION = 2**53
 _IAT_AHEAD = 10
-"""Seconds that the clock of annul's own issuer may be ahead of ours; ``exp`` knows no such grace."""
+"""Seconds by which the clock of annul's own issuer may be ahead; ``exp`` knows no such grace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,16 +83,16 @@ class Policy:
         return cls(
             issuer=issuer,
             audience=audience if isinstance(audience, str) else tuple(audience),
-            algorithms=algorithms if isinstance(algorithms, str) else tuple(algorithms),
+            algorithms=check_algorithms(algorithms),
             typ=typ,
             leeway=leeway,
             max_age=max_age,
-            required=required if isinstance(required, str) else tuple(required),
+            required=_names(required),
             max_token_length=max_token_length,
         )
 
     def __post_init__(self) -> None:
-        names = (self.audience,) if isinstance(self.audience, str) else tuple(self.audience)
+        names = (self.audience,) if isinstance(self.audience, str) else tuple(self.audience or ())
         if not isinstance(self.issuer, str) or not self.issuer:
             raise Misconfigured(
                 'issuer must be the exact iss of the tokens, "https://auth.example"'
@@ -108,10 +108,7 @@ class Policy:
         if self.max_age is not None:
             _number(self.max_age, "max_age", 1, LATEST)
         _number(self.max_token_length, "max_token_length", 64, 1 << 20)
-        if isinstance(self.required, str) or not all(
-            isinstance(name, str) and name for name in self.required
-        ):
-            raise Misconfigured('required must be a tuple of claim names, for example ("sub",)')
+        _names(self.required)
         missing = [name for name in _ALWAYS if name not in self.required]
         if missing:
             raise Misconfigured(f"required must include {', '.join(missing)}")
@@ -151,6 +148,16 @@ class Policy:
             value = claims.get(name, name)
             if type(value) is not str or not 0 < len(value) <= MAX_ID_LENGTH:
                 raise ClaimMismatch(f"{name} is not a usable identifier", claim=name)
+        starts, ends = self._window(claims)
+        if not self.is_annul:
+            return starts, ends, None
+        if "sid" not in claims and claims["sub"] != claims["client_id"]:
+            # RFC 9068 §2.2: only client credentials have no user, and then sub is the client.
+            raise ClaimMismatch("the claim sid is missing", claim="sid")
+        return starts, ends, _position(claims["since"])
+
+    def _window(self, claims: dict[str, Any]) -> tuple[float, float]:
+        """Return when the claims begin and cease to hold (RFC 7519 §4.1.4 to 4.1.6)."""
         if "auth_time" in claims:
             _date(claims, "auth_time")
         ends = _date(claims, "exp") + self.leeway
@@ -162,12 +169,7 @@ class Policy:
                 ends = min(ends, iat + self.max_age + self.leeway)
         if "nbf" in claims:
             starts = max(starts, _date(claims, "nbf") - self.leeway)
-        if not self.is_annul:
-            return starts, ends, None
-        if "sid" not in claims and claims["sub"] != claims["client_id"]:
-            # RFC 9068 §2.2: only client credentials have no user, and then sub is the client.
-            raise ClaimMismatch("the claim sid is missing", claim="sid")
-        return starts, ends, _position(claims["since"])
+        return starts, ends
 
     def _check_audiences(self, aud: object) -> None:
         # RFC 7519 §4.1.3: an array of case-sensitive strings in the general case.
@@ -178,6 +180,14 @@ class Policy:
             or self.audiences.isdisjoint(aud)
         ):
             raise ClaimMismatch("aud does not name us", claim="aud")
+
+
+def _names(required: object) -> tuple[str, ...]:
+    if isinstance(required, tuple | list | set | frozenset) and all(
+        isinstance(name, str) and name for name in required
+    ):
+        return tuple(required)
+    raise Misconfigured('required must be a tuple of claim names, for example ("sub",)')
 
 
 def _date(claims: dict[str, Any], name: str) -> float:

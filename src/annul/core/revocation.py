@@ -49,7 +49,7 @@ FINGERPRINT_BYTES = 12
 class Kind(StrEnum):
     """What a log entry is about."""
 
-    TOKEN = "token"
+    TOKEN = "token"  # noqa: S105 - a kind, not a token
     SESSION = "session"
     SUBJECT = "subject"
     BLOCK = "block"
@@ -75,7 +75,7 @@ class Reason(StrEnum):
 
     @classmethod
     def of(cls, value: str) -> Reason:
-        """Return the reason named ``value``; ``InvalidRequest`` lists the names if there is none."""
+        """Return the reason of that name; ``InvalidRequest`` lists the names if there is none."""
         try:
             return cls(value)
         except ValueError:

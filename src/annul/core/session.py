@@ -31,12 +31,16 @@ __all__ = [
     "Ended",
     "Replayed",
     "Retried",
-    "Rotated",
     "RotateOutcome",
+    "Rotated",
     "Session",
     "Unknown",
     "decide",
 ]
+
+
+BEGINNING = Position(0, 0)
+"""Before every position in any log: a session that has not begun yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +57,7 @@ class Session:
     family: bytes = field(repr=False)
     subject: str
     client_id: str
-    since: Position = Position(0, 0)
+    since: Position = BEGINNING
     created_at: float
     last_seen: float
     idle_ttl: float

@@ -52,8 +52,9 @@ _MAX_HEADERS = 256
 _MAX_CLIENTS = 4096
 _EMPTY = 0
 
-_set_facts = Judged._facts.__set__  # type: ignore[union-attr]  # noqa: SLF001
-_set_version = Judged._version.__set__  # type: ignore[attr-defined]  # noqa: SLF001
+# Slot descriptors write past the read-only type, for the two things that a judgement renews.
+_set_facts = vars(Judged)["_facts"].__set__
+_set_version = vars(Judged)["_version"].__set__
 
 
 class _Trust:

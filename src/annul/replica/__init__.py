@@ -11,12 +11,12 @@ import threading
 import time
 import weakref
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from annul.core.denylist import Denylist
 from annul.core.jwks import JWKS
 from annul.core.verifier import Verifier
-from annul.errors import Misconfigured, ReplicaStale, TokenRejected, Unavailable, UnknownKey
+from annul.errors import Misconfigured, ReplicaStale, UnknownKey
 from annul.portal import portal
 from annul.replica.follower import Follower
 from annul.replica.freshness import Moment, never, staleness
@@ -164,7 +164,7 @@ class Replica:
 
     @property
     def watermark(self) -> Watermark | None:
-        """How far the log has been applied: ``(epoch, seq, tag)``, ``None`` before the first load."""
+        """How far the log was applied, ``(epoch, seq, tag)``; ``None`` before the first load."""
         return self._denylist.watermark
 
     @property
@@ -205,7 +205,7 @@ class Replica:
         self._follower.learn_keys(published)
 
     def verify_ended(self, token: str | bytes) -> VerifiedToken:
-        """Return a genuine token even if it is expired or revoked; see ``Verifier.verify_ended``."""
+        """Return a genuine token even if expired or revoked; see ``Verifier.verify_ended``."""
         return self._verifier.verify_ended(token)
 
     # --- life -------------------------------------------------------------------------
@@ -221,7 +221,7 @@ class Replica:
             self._stop()
             self._follower.stopped.wait(_PARTING)
 
-    def __enter__(self) -> Replica:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exception: object) -> None:

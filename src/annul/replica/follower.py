@@ -158,16 +158,16 @@ class Follower:
         self.window = never(cause)
 
     async def _leave(self, reader: LogReader) -> None:
-        for parting in (lambda: reader.release(self._lease_id), reader.close):
+        for parting in (reader.release(self._lease_id), reader.close()):
             try:
                 async with asyncio.timeout(self._max_staleness):
-                    await parting()
+                    await parting
             except (AnnulError, TimeoutError):
                 log.debug("the store is out of reach; the lease just falls silent")
 
     def _pause(self, attempt: int) -> float:
         # Jittered, so that replicas which lost the store together do not come back together.
-        longest = min(_LONGEST_PAUSE, self._max_staleness / 8 * 2 ** min(attempt, 4))
+        longest = min(_LONGEST_PAUSE, self._max_staleness / 8 * (1 << min(attempt, 4)))
         return longest * (0.5 + self._entropy(1)[0] / 510)
 
     # --- reading ----------------------------------------------------------------------

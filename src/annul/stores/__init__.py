@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from annul.stores.base import Store
 
-__all__ = ["open_store"]
+__all__ = ["file_of", "open_store"]
 
 _BACKENDS = {
     "memory": "annul.stores.memory",
@@ -50,3 +51,11 @@ def open_store(url: str, *, issuer: str | None, allow_volatile: bool = False) ->
         raise Misconfigured(f"{scheme or 'this'} is not a store URL; use {_EXAMPLES}")
     make: Callable[..., Store] = import_module(backend).from_url
     return make(url, issuer=issuer, allow_volatile=allow_volatile)
+
+
+def file_of(url: str) -> Path | None:
+    """Return the file that holds the store at ``url``, ``None`` if it is not kept in one."""
+    if urlsplit(url).scheme != "sqlite":
+        return None
+    path: str = import_module("annul.stores.sqlite_file").path_from_url(url)
+    return Path(path)

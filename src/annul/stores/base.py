@@ -35,11 +35,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from annul.core.revocation import Kind, Reason, Revocation, Watermark
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from annul.core.revocation import Kind, Reason, Revocation, Watermark
     from annul.core.session import RotateOutcome, Session
 
 __all__ = [

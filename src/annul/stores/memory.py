@@ -197,7 +197,7 @@ class MemoryStore(MemoryLog, Store):
             if gone:
                 kept_tags = {entry.tag for entry in kept}
                 dropped = [entry for entry in state.log if entry.tag not in kept_tags]
-                state.pruned = max(state.pruned, max(e.position.seq for e in dropped))
+                state.pruned = max(state.pruned, *(e.position.seq for e in dropped))
                 state.log = kept
                 state.tags = {entry.tag: entry for entry in kept}
                 state.denylist.prune(state.time)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from typing import TYPE_CHECKING
 
 from annul.core.claims import Clock, system_clock
 from annul.core.denylist import Denylist
 from annul.core.revocation import Revocation, Watermark
-from annul.core.session import Session
 from annul.errors import StoreUnavailable
 from annul.stores.base import (
     Diverged,
@@ -21,6 +21,9 @@ from annul.stores.base import (
     Snapshot,
     StoredRing,
 )
+
+if TYPE_CHECKING:
+    from annul.core.session import Session
 
 __all__ = ["MemoryLog"]
 

@@ -76,6 +76,7 @@ GROW_IDENTITY = (
     "UPDATE identity SET horizon = max(horizon, ?), longest_token = max(longest_token, ?),"
     " longest_session = max(longest_session, ?)"
 )
+INSERT_IDENTITY = "INSERT INTO identity VALUES (1, ?, ?, ?, ?, ?, ?, 0, ?, ?, 0, ?, 0, '', ?)"
 SELECT_IDENTITY = "SELECT issuer, lineage, horizon, longest_token, longest_session FROM identity"
 
 # What a revocation of a kind ends, as a condition on sessions; other kinds end none.

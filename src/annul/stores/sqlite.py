@@ -7,7 +7,6 @@ every write holds the one write lock (``BEGIN IMMEDIATE``).
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from annul.stores.sqlite_file import path_from_url
 from annul.stores.sqlite_log import EMPTY_JWKS, SQLiteLog
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Sequence
 
     from annul.core.session import RotateOutcome
@@ -44,7 +44,7 @@ class SQLiteStore(SQLiteLog, Store):
                 if known is None:
                     tag = identity.lineage.encode()
                     db.execute(
-                        "INSERT INTO identity VALUES (1, ?, ?, ?, ?, ?, ?, 0, ?, ?, 0, ?, 0, '', ?)",
+                        sql.INSERT_IDENTITY,
                         (
                             identity.issuer,
                             identity.lineage,
@@ -198,10 +198,10 @@ class SQLiteStore(SQLiteLog, Store):
                 "FROM log WHERE expires_at < (SELECT time FROM identity)"
                 " AND tag <> (SELECT tag FROM identity)"
             )
-            (highest,) = db.execute(f"SELECT max(seq) {expired}").fetchone()  # noqa: S608
+            (highest,) = db.execute(f"SELECT max(seq) {expired}").fetchone()
             if highest is None:
                 return 0
-            gone = db.execute(f"DELETE {expired}").rowcount  # noqa: S608 - constants
+            gone = db.execute(f"DELETE {expired}").rowcount
             db.execute("UPDATE identity SET pruned = max(pruned, ?)", (highest,))
             return gone
 

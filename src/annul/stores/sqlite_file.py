@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -107,7 +108,7 @@ class DatabaseFile:
 
     def _check_same_file(self) -> None:
         try:
-            now = os.stat(self.path)
+            now = Path(self.path).stat()
         except FileNotFoundError:
             now = None
         if now is None or (now.st_dev, now.st_ino) != self._inode:
@@ -119,7 +120,7 @@ class DatabaseFile:
     def _connect(self, *, create: bool = False) -> sqlite3.Connection | None:
         if self._db is not None:
             return self._db
-        if not os.path.exists(self.path):
+        if not Path(self.path).exists():
             if not create:
                 return None
             self._create()
@@ -135,7 +136,7 @@ class DatabaseFile:
         except BaseException:
             db.close()
             raise
-        found = os.stat(self.path)
+        found = Path(self.path).stat()
         self._inode = (found.st_dev, found.st_ino)
         self._db = db
         return db
@@ -231,7 +232,7 @@ class Bell:
     def _open(self) -> int | None:
         if self._fd is None:
             # Only beside an existing database: a reader must not litter an empty folder.
-            if not os.path.exists(self._path.removesuffix("-bell")):
+            if not Path(self._path.removesuffix("-bell")).exists():
                 return None
             with contextlib.suppress(OSError):
                 self._fd = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
