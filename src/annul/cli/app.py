@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import signal
 import sys
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["app", "run"]
 
 _LONGEST_REPEATED = 24
+
+# Python prints warnings that nobody handles; what the library has to say comes here as an error,
+# or as a note of the command that is running.
+logging.getLogger("annul").addHandler(logging.NullHandler())
 
 
 class App(click.Group):

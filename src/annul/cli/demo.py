@@ -18,7 +18,7 @@ from annul.cli.settings import redact
 
 __all__ = ["demo"]
 
-_PAUSE = 0.2
+_PAUSE = 0.3
 """Seconds before each step on a terminal, so that the eye can follow."""
 
 _NEXT = """\
@@ -44,7 +44,6 @@ def demo(*, store: str | None, allow_volatile_store: bool, as_json: bool) -> int
     read, and nothing is left behind but what a store named with --store has been given.
     """
     out = Output(as_json=as_json)
-    out.logged_as_notes()
     began = time.perf_counter()
     told = _Told(out)
     with set_up(store, allow_volatile=allow_volatile_store) as stage:
@@ -125,7 +124,7 @@ class _Told:
                 "ms": None if check.ms is None else round(check.ms, 2),
             }
         )
-        took = "" if check.ms is None else f" after {check.ms:.1f} ms"
+        took = "" if check.ms is None else f", {check.ms:.1f} ms later"
         if check.good:
             mark = self._style(self._sign("✓", "ok"), fg="green")
             self._line(f"   {mark} {check.what}: {check.actual}{took}")

@@ -65,7 +65,7 @@ _SECOND_TRIES = 8
 _CLAIMS_EXPLAINED = {
     "jti": "names this one token",
     "sid": "names the session: this login on this device",
-    "since": "where the log of revocations stood when the session began",
+    "since": "how far the log of revocations was at the login",
 }
 
 
@@ -112,7 +112,7 @@ def _keys(stage: Stage) -> Iterator[Event]:
     document = key.to_jwk()
     yield Note(f"{key.algorithms[0]} key pair {key.kid[:12]}…: the private half signs and stays")
     yield Check(
-        "the published half has no private part",
+        "what is published holds no private part",
         "public",
         "private" if "d" in document else "public",
     )
@@ -123,7 +123,7 @@ def _login(stage: Stage) -> Iterator[Event]:
     _log_in(stage, "phone")
     yield Shown("header", _part(laptop.access_token, 0), {})
     yield Shown("claims", _part(laptop.access_token, 1), _CLAIMS_EXPLAINED)
-    yield Check("sessions of alice", "2", str(len(stage.authority.sessions("alice"))))
+    yield Check("Alice has two sessions", "2", str(len(stage.authority.sessions("alice"))))
 
 
 def _verifier(stage: Stage) -> Iterator[Event]:
@@ -132,49 +132,52 @@ def _verifier(stage: Stage) -> Iterator[Event]:
     took = (time.perf_counter() - began) * 1000
     yield Note(f"process {process.pid} is ready after {took:.0f} ms; it has no private key")
     for device in ("laptop", "phone"):
-        yield _is(stage, f"the {device}'s token", stage.grants[device].access_token)
+        yield _is(
+            stage, f"the verifier accepts the {device}'s token", stage.grants[device].access_token
+        )
 
 
 def _logout(stage: Stage) -> Iterator[Event]:
     laptop = stage.grants["laptop"]
     stage.authority.logout(laptop.access_token)
-    yield _becomes(stage, "the laptop's token", laptop.access_token, REVOKED)
+    yield _becomes(stage, "the verifier refuses the laptop's token", laptop.access_token, REVOKED)
     yield _refuses(
-        "the laptop's refresh token",
+        "its refresh token is refused too",
         annul.SessionEnded,
         lambda: stage.authority.refresh(laptop.refresh_token),
     )
-    yield _is(stage, "the phone's token", stage.grants["phone"].access_token)
+    yield _is(stage, "the phone is still logged in", stage.grants["phone"].access_token)
 
 
 def _disabled(stage: Stage) -> Iterator[Event]:
     phone = stage.grants["phone"].access_token
     stage.authority.block("alice", reason="user_disabled")
-    yield _becomes(stage, "the phone's token", phone, REVOKED)
-    yield _refuses("a new login", annul.SubjectBlocked, lambda: _log_in(stage, "tablet"))
+    yield _becomes(stage, "the verifier refuses the phone's token", phone, REVOKED)
+    yield _refuses("a login is refused", annul.SubjectBlocked, lambda: _log_in(stage, "tablet"))
     stage.authority.unblock("alice")
-    yield _becomes(stage, "the phone's token, enabled again", phone, ACCEPTED)
+    yield _becomes(stage, "enabled again, the phone's token is good", phone, ACCEPTED)
 
 
 def _stolen(stage: Stage) -> Iterator[Event]:
     authority = stage.authority
     stolen = _log_in(stage, "laptop").refresh_token
-    yield Note("a thief copies the laptop's refresh token; the laptop goes on and rotates it")
+    yield Note("a thief copies the laptop's refresh token; the laptop goes on and rotates it twice")
     second = authority.refresh(stolen, client_id=CLIENT)
     victim = authority.refresh(second.refresh_token, client_id=CLIENT)
-    yield _becomes(stage, "the laptop's token", victim.access_token, ACCEPTED)
+    yield _becomes(stage, "the laptop works", victim.access_token, ACCEPTED)
     yield _refuses(
-        "the thief's copy",
+        "the thief presents the copy: it was used before",
         annul.RefreshReplayed,
         lambda: authority.refresh(stolen, client_id=CLIENT),
     )
-    yield _becomes(stage, "the laptop's token, as nobody can tell", victim.access_token, REVOKED)
+    yield Note("nobody can say which of the two is Alice, so the session ends")
+    yield _becomes(stage, "the verifier refuses its access token", victim.access_token, REVOKED)
     yield _refuses(
-        "the laptop's refresh token",
+        "the newest refresh token is refused",
         annul.SessionEnded,
         lambda: authority.refresh(victim.refresh_token, client_id=CLIENT),
     )
-    yield _is(stage, "the phone's token", stage.grants["phone"].access_token)
+    yield _is(stage, "the phone is still logged in", stage.grants["phone"].access_token)
 
 
 def _same_second(stage: Stage) -> Iterator[Event]:
@@ -186,32 +189,45 @@ def _same_second(stage: Stage) -> Iterator[Event]:
         issued = [_part(token, 1)["iat"] for token in (before, after)]
         if issued[0] == issued[1]:
             break
-    yield Note(f"issued at {issued[0]} and at {issued[1]}: a clock could not tell them apart")
-    yield Check("both in the same second", "yes", "yes" if issued[0] == issued[1] else "no")
-    yield _becomes(stage, "the token from before", before, REVOKED)
-    yield _is(stage, "the token from after", after)
-    yield _is(stage, "the phone's token", stage.grants["phone"].access_token, REVOKED)
+    yield Note(
+        f"one token has the iat {issued[0]}, the next {issued[1]}: no clock tells them apart"
+    )
+    yield Check("both are of the same second", "yes", "yes" if issued[0] == issued[1] else "no")
+    yield _becomes(stage, "the verifier refuses the token from before", before, REVOKED)
+    yield _is(stage, "it accepts the token from after", after)
+    yield _is(stage, "the phone has to log in again", stage.grants["phone"].access_token, REVOKED)
 
 
 def _hijacked(stage: Stage) -> Iterator[Event]:
     phone = _log_in(stage, "phone")
-    yield _becomes(stage, "the phone's token", phone.access_token, ACCEPTED)
+    yield _becomes(stage, "the verifier accepts the phone's token", phone.access_token, ACCEPTED)
     stage.authority.revoke(annul.SessionId(phone.session_id), reason="session_hijack")
-    yield _becomes(stage, "the phone's token", phone.access_token, REVOKED)
-    yield _is(stage, "the laptop's token", stage.grants["laptop"].access_token)
+    yield _becomes(stage, "now it refuses it", phone.access_token, REVOKED)
+    yield _is(stage, "the laptop goes on", stage.grants["laptop"].access_token)
 
 
 def _compromised(stage: Stage) -> Iterator[Event]:
-    laptop = stage.grants["laptop"]
+    authority, laptop = stage.authority, stage.grants["laptop"]
     old = str(_part(laptop.access_token, 0)["kid"])
-    stage.authority.revoke(annul.KeyId(old), reason="key_compromise")
+    leaked = authority.export_key(old)
+    authority.revoke(annul.KeyId(old), reason="key_compromise")
     # A verifier drops the key itself, so the token names one that is not trusted any more.
-    yield _becomes(stage, "every token of that key", laptop.access_token, annul.UnknownKey.code)
-    renewed = stage.authority.refresh(laptop.refresh_token, client_id=CLIENT)
+    yield _becomes(
+        stage,
+        "the verifier refuses every token of that key",
+        laptop.access_token,
+        annul.UnknownKey.code,
+    )
+    renewed = authority.refresh(laptop.refresh_token, client_id=CLIENT)
     new = str(_part(renewed.access_token, 0)["kid"])
-    yield Note(f"the session goes on: its next token is signed with {new[:12]}…")
-    yield Check("signed with another key", "yes", "no" if new == old else "yes")
-    yield _becomes(stage, "the laptop's new token", renewed.access_token, ACCEPTED)
+    yield Note(f"the session goes on; its next token is signed with {new[:12]}…")
+    yield Check("that is another key", "yes", "no" if new == old else "yes")
+    yield _becomes(stage, "the verifier accepts the new token", renewed.access_token, ACCEPTED)
+    yield _refuses(
+        "the leaked key can never come back",
+        annul.InvalidKey,
+        lambda: authority.import_key(leaked),
+    )
 
 
 STORY = (

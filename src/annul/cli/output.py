@@ -91,16 +91,12 @@ class Output:
 
         The rest of the library tells its callers by raising, and they tell it here.
         """
-        handler = _Notes(self)
-        everything, authority = logging.getLogger("annul"), logging.getLogger("annul.authority")
-        silence = logging.NullHandler()
-        everything.addHandler(silence)
-        authority.addHandler(handler)
+        handler, logger = _Notes(self), logging.getLogger("annul.authority")
+        logger.addHandler(handler)
         try:
             yield
         finally:
-            authority.removeHandler(handler)
-            everything.removeHandler(silence)
+            logger.removeHandler(handler)
 
     def document(self, result: Mapping[str, Any]) -> None:
         """Print the JSON object of a command, with the notes and the defaults that were used."""

@@ -150,7 +150,8 @@ class MemoryStore(MemoryLog, Store):
     async def sessions(self, subject: str, now: float) -> tuple[Session, ...]:
         state = self._open()
         with state.lock:
-            return tuple(s for s in self._alive(now) if s.subject == subject)
+            found = [s for s in self._alive(now) if s.subject == subject]
+        return tuple(sorted(found, key=lambda session: (session.created_at, session.sid)))
 
     async def session(self, sid: str) -> Session | None:
         return self._open().sessions.get(sid)

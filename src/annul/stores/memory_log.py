@@ -125,7 +125,8 @@ class MemoryLog(LogReader):
                 return tuple(state.log[:limit])
             known = state.tags.get(after.tag)
             if known is None or known.watermark != after:
-                pruned = after.epoch == state.head.epoch and after.seq <= state.pruned
+                pruned = after.epoch == state.head.epoch and 0 < after.seq <= state.pruned
+                pruned = pruned or after == state.genesis
                 return Diverged(pruned=pruned)
             return tuple(entry for entry in state.log if entry.position > after.position)[:limit]
 

@@ -62,8 +62,7 @@ class SQLiteLog(LogReader):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="annul-sqlite")
 
     async def _run(self, work: Callable[[], T]) -> T:
-        if self._closed:
-            raise StoreUnavailable("this store handle has been closed; open the store again")
+        self._check_open()
         if self._pid != os.getpid():
             # SQLite connections must not cross fork, and must not even be closed in the child.
             _inherited.append((self._file.abandon(), self._thread))
@@ -75,6 +74,10 @@ class SQLiteLog(LogReader):
         except RuntimeError as error:
             # Executors take no work once the interpreter has begun to shut down.
             raise StoreUnavailable("the process is shutting down") from error
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("this store handle has been closed; open the store again")
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def commit() -> T:
@@ -174,7 +177,10 @@ class SQLiteLog(LogReader):
                 row = db.execute(sql.SELECT_BY_TAG, (after.tag,)).fetchone()
                 known = row is not None and sql.entry_from(row).watermark == after
             if not known:
-                return Diverged(pruned=after.epoch == epoch and after.seq <= pruned)
+                at_genesis = (after.epoch, after.seq, after.tag) == (epoch, 0, bytes(genesis))
+                return Diverged(
+                    pruned=at_genesis or (after.epoch == epoch and 0 < after.seq <= pruned)
+                )
             rows = db.execute(sql.SELECT_AFTER, (after.epoch, after.seq, limit))
             return tuple(map(sql.entry_from, rows))
 
@@ -195,6 +201,7 @@ class SQLiteLog(LogReader):
         return await self._read(work, PublishedKeys(0, EMPTY_JWKS))
 
     async def wait(self, timeout: float) -> None:
+        self._check_open()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         # Compared with what the last wait heard, so a ring between two waits is not missed.

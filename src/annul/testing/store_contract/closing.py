@@ -50,8 +50,8 @@ class Closing:
     durable: ClassVar[bool] = True
     """Whether the store is still there after its last handle has been closed."""
 
-    @scenario
     @pytest.mark.parametrize("verb", sorted(VERBS))
+    @scenario
     async def test_a_closed_handle_does_nothing(self, bench: Bench, verb: str) -> None:
         mark = (await bench.store.snapshot()).watermark
         handle = bench.open()

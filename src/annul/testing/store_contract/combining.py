@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class Combining:
     """What ``rotate`` promises about sessions that are over."""
 
-    @scenario
     @pytest.mark.parametrize("generation", [0, 1, 2, 3])
     @pytest.mark.parametrize("kind", [*CUT_OFFS, Kind.SESSION, Kind.BLOCK])
+    @scenario
     async def test_a_revoked_session_has_ended(
         self, bench: Bench, kind: Kind, generation: int
     ) -> None:
@@ -35,8 +35,8 @@ class Combining:
         assert await bench.log() == (entry,)
         assert await bench.store.session(session.sid) == session
 
-    @scenario
     @pytest.mark.parametrize("kind", list(CUT_OFFS))
+    @scenario
     async def test_a_cut_off_before_the_session_does_not_reach_it(
         self, bench: Bench, kind: Kind
     ) -> None:
@@ -45,8 +45,8 @@ class Combining:
 
         assert isinstance(await bench.present(session, 0), Rotated)
 
-    @scenario
     @pytest.mark.parametrize(("early", "late"), list(permutations(CUT_OFFS, 2)))
+    @scenario
     async def test_an_older_cut_off_does_not_hide_a_newer_one(
         self, bench: Bench, early: Kind, late: Kind
     ) -> None:
@@ -60,8 +60,8 @@ class Combining:
         assert isinstance(outcome, Ended)
         assert outcome.revocation == cut
 
-    @scenario
     @pytest.mark.parametrize("kind", list(CUT_OFFS))
+    @scenario
     async def test_the_newest_of_several_cut_offs_counts(self, bench: Bench, kind: Kind) -> None:
         await bench.revoke(kind, CUT_OFFS[kind], at=NOW + 50, expires_at=int(NOW) + 999_999)
         session = await bench.begin()
@@ -105,11 +105,11 @@ class Combining:
 
     # --- limits -----------------------------------------------------------------------
 
-    @scenario
     @pytest.mark.parametrize(
         ("after", "good"), [(3599.999, True), (3600.0, False), (9000.0, False)]
     )
-    async def test_an_idle_session_ends(self, bench: Bench, after: float, good: bool) -> None:
+    @scenario
+    async def test_an_idle_session_ends(self, bench: Bench, after: float, *, good: bool) -> None:
         session = await bench.begin(idle_ttl=3600.0)
 
         outcome = await bench.present(session, 0, at=NOW + after)
@@ -125,10 +125,10 @@ class Combining:
 
         assert await bench.present(session, 3, at=NOW + 370) == Ended(session, None)
 
-    @scenario
     @pytest.mark.parametrize(("after", "good"), [(99.999, True), (100.0, False), (5000.0, False)])
+    @scenario
     async def test_a_session_ends_however_busy(
-        self, bench: Bench, after: float, good: bool
+        self, bench: Bench, after: float, *, good: bool
     ) -> None:
         session = await bench.begin(ends_at=NOW + 100, last_seen=NOW + 99)
 

@@ -65,13 +65,13 @@ class Founding:
         assert again == known
         assert await bench.store.snapshot() == before
 
-    @scenario
     @pytest.mark.parametrize("limit", ["horizon", "longest_token", "longest_session"])
+    @scenario
     async def test_each_limit_grows_and_never_shrinks(self, bench: Bench, limit: str) -> None:
         known = await bench.store.identity()
         assert known is not None
-        more = replace(known, **{limit: getattr(known, limit) + 1})  # type: ignore[arg-type]
-        less = replace(known, **{limit: getattr(known, limit) - 1})  # type: ignore[arg-type]
+        more = replace(known, **{limit: getattr(known, limit) + 1})
+        less = replace(known, **{limit: getattr(known, limit) - 1})
 
         assert await bench.store.found(more, NOW) == more
         assert await bench.store.found(less, NOW) == more

@@ -37,8 +37,8 @@ class Keyring:
             assert await bench.open().ring() == ring
             assert await bench.open().published_keys() == PublishedKeys(version, ring.jwks)
 
-    @scenario
     @pytest.mark.parametrize("expected", [0, 1, 3, 4])
+    @scenario
     async def test_a_ring_that_expects_another_does_nothing(
         self, bench: Bench, expected: int
     ) -> None:

@@ -38,12 +38,12 @@ class Log:
         ]
         assert await bench.log() == appended.entries
 
-    @scenario
     @pytest.mark.parametrize("kind", list(Kind))
+    @scenario
     async def test_an_entry_says_what_its_draft_said(self, bench: Bench, kind: Kind) -> None:
         full = sample_draft(
             kind,
-            'Grüße, "welt" \\ ‮ 🚪',
+            'Grüße, "welt" \\ \N{RIGHT-TO-LEFT OVERRIDE} 🚪',
             reason=Reason.TOKEN_THEFT,
             actor="root@\N{GREEK SMALL LETTER OMEGA}",
             at=NOW + 0.123456,

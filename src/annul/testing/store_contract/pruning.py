@@ -22,8 +22,8 @@ _MORTAL = [Kind.TOKEN, Kind.SESSION, Kind.SUBJECT, Kind.CLIENT, Kind.ISSUER]
 class Pruning:
     """What ``prune`` promises."""
 
-    @scenario
     @pytest.mark.parametrize("kind", _MORTAL)
+    @scenario
     async def test_what_has_expired_is_dropped(self, bench: Bench, kind: Kind) -> None:
         await bench.revoke(kind, "gone", expires_at=_SOON)
         kept = await bench.revoke(kind, "kept", expires_at=_SOON + 1)

@@ -72,8 +72,8 @@ class Rotation:
 
     # --- the one before ---------------------------------------------------------------
 
-    @scenario
     @pytest.mark.parametrize("late", [0.0, 1.0, GRACE])
+    @scenario
     async def test_a_retry_inside_the_window_gets_the_same_successor(
         self, bench: Bench, late: float
     ) -> None:
@@ -104,11 +104,11 @@ class Rotation:
 
     # --- replays ----------------------------------------------------------------------
 
-    @scenario
     @pytest.mark.parametrize(
         ("generation", "late"),
         [(0, 0.0), (0, 100.0), (1, 0.0), (2, GRACE + 0.01), (2, 3000.0)],
     )
+    @scenario
     async def test_a_replay_ends_the_session_in_the_log(
         self, bench: Bench, generation: int, late: float
     ) -> None:
@@ -146,8 +146,8 @@ class Rotation:
 
     # --- not this client's, not this key's --------------------------------------------
 
-    @scenario
     @pytest.mark.parametrize("generation", [0, 1, 2, 3, 9])
+    @scenario
     async def test_another_client_learns_and_changes_nothing(
         self, bench: Bench, generation: int
     ) -> None:
@@ -163,9 +163,9 @@ class Rotation:
 
         assert isinstance(await bench.present(session, 0, client_id="web"), Rotated)
 
-    @scenario
     @pytest.mark.parametrize("jkt", [None, "other", "", "THUMB"])
     @pytest.mark.parametrize("generation", [0, 1, 2, 9])
+    @scenario
     async def test_another_key_learns_and_changes_nothing(
         self, bench: Bench, jkt: str | None, generation: int
     ) -> None:

@@ -76,8 +76,8 @@ class Sessions:
         await bench.revoke(Kind.UNBLOCK, "alice")
         await bench.begin(subject="alice")
 
-    @scenario
     @pytest.mark.parametrize("kind", list(CUT_OFFS))
+    @scenario
     async def test_a_login_after_a_cut_off_is_good(self, bench: Bench, kind: Kind) -> None:
         await bench.revoke(kind, CUT_OFFS[kind], at=NOW + 1000)
 
@@ -85,14 +85,14 @@ class Sessions:
 
         assert await bench.store.sessions("alice", NOW) == (session,)
 
-    @scenario
     @pytest.mark.parametrize("kind", list(CUT_OFFS))
     @pytest.mark.parametrize(
         ("auth_time", "good"),
         [(NOW - 100, False), (NOW, False), (NOW + 0.9, False), (NOW + 1, True), (NOW + 100, True)],
     )
+    @scenario
     async def test_an_authentication_before_a_cut_off_does_not_outlive_it(
-        self, bench: Bench, kind: Kind, auth_time: float, good: bool
+        self, bench: Bench, kind: Kind, auth_time: float, *, good: bool
     ) -> None:
         cut = await bench.revoke(kind, CUT_OFFS[kind], at=NOW + 0.5)
         session = sample_session(auth_time=auth_time)
@@ -135,8 +135,8 @@ class Sessions:
         assert await bench.store.sessions("alice", NOW + 10) == ()
         assert await bench.store.session(idle.sid) == idle
 
-    @scenario
     @pytest.mark.parametrize("kind", [*CUT_OFFS, Kind.BLOCK])
+    @scenario
     async def test_an_ended_session_is_not_listed(self, bench: Bench, kind: Kind) -> None:
         session = await bench.begin()
 
@@ -154,7 +154,6 @@ class Sessions:
 
         assert await bench.store.sessions("alice", NOW) == (first,)
 
-    @scenario
     @pytest.mark.parametrize(
         ("kind", "value"),
         [
@@ -166,6 +165,7 @@ class Sessions:
             (Kind.SESSION, "alice"),
         ],
     )
+    @scenario
     async def test_an_entry_about_something_else_ends_nothing(
         self, bench: Bench, kind: Kind, value: str
     ) -> None:
