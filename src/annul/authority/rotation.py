@@ -6,6 +6,7 @@ only if nobody else has changed it meanwhile; otherwise it reads again and decid
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -133,7 +134,8 @@ class Rotation:
 
     async def revoke(self, kid: str) -> None:
         """Take a key out for good, and make sure that another one signs from now on."""
-        fresh = PrivateKey.generate(self._settings.algorithm)
+        # Made beforehand, because making an RSA key takes a while and the change must not.
+        fresh = await asyncio.to_thread(PrivateKey.generate, self._settings.algorithm)
         longest = await self._longest_token()
 
         def without(ring: Keyring, now: float) -> Keyring:

@@ -29,6 +29,10 @@ def main() -> None:
         # The code of Misconfigured in annul.cli.exits, which needs no click but nothing else here.
         print('annul: the command line is an extra: pip install "annul[server]"', file=sys.stderr)
         sys.exit(3)
-    from annul.cli.app import run  # noqa: PLC0415 - needs click
+    try:
+        from annul.cli.app import run  # noqa: PLC0415 - needs click
 
-    run()
+        run()
+    except KeyboardInterrupt:
+        # Before or after the command itself, which ends the same way.
+        sys.exit(130)

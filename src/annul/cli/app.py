@@ -49,10 +49,17 @@ class App(click.Group):
         words = list(sys.argv[1:] if args is None else args)
         problem = _Problem(words)
         try:
-            code = super().main(words, prog_name, complete_var, standalone_mode=False, **extra)
+            self._main_shell_completion(extra, prog_name or "annul", complete_var)
+            with self.make_context(prog_name or "annul", words, **extra) as context:
+                code = self.invoke(context)
             sys.stdout.flush()
         except AnnulError as error:
             problem.say(error.code, str(error), exits.exit_code(error), **_details(error))
+        except click.exceptions.Exit as done:
+            code = done.exit_code
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            sys.exit(exits.USAGE)
         except click.ClickException as error:
             problem.say("usage", problem.without_words(_usage(error)), exits.USAGE)
         except (click.Abort, KeyboardInterrupt):
@@ -140,7 +147,8 @@ def run() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    signal.signal(signal.SIGTERM, _raise_interrupted)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _raise_interrupted)
     app.main(prog_name="annul")
 
 

@@ -37,7 +37,7 @@ What to type next:
 )
 @as_json
 def demo(*, store: str | None, allow_volatile_store: bool, as_json: bool) -> int:
-    """Show tokens being taken back, in a few seconds.
+    """Watch tokens being taken back.
 
     A store is made in a temporary folder, or an empty one is used, and a second process verifies.
     Every step checks itself: the exit code is 0 only if all went as told. No setting of yours is

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import annul
-from annul.cli.demo_stage import Stage, Verdict
 from annul.core.encoding import b64url_decode, parse_object
 from annul.errors import AnnulError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from annul.cli.demo_stage import Stage
 
 __all__ = ["STORY", "Check", "Event", "Note", "Shown", "Step"]
 
@@ -87,7 +90,7 @@ def _becomes(stage: Stage, what: str, token: str, wanted: str) -> Check:
 
 
 def _is(stage: Stage, what: str, token: str, wanted: str = ACCEPTED) -> Check:
-    verdict: Verdict = stage.elsewhere.now(token)
+    verdict = stage.elsewhere.now(token)
     return Check(what, wanted, verdict.word)
 
 

@@ -193,9 +193,9 @@ _FIRST = {"store", "identity"}
 @click.command()
 @uses(*AUTHORITY, "ready_timeout", volatile=True)
 def doctor(run: Invocation) -> int:
-    """Look at the store, its keys, its clock and its verifiers, and say what to do.
+    """Examine a deployment, and say what to do.
 
-    Nothing is changed. It exits with 1 if a check failed.
+    Looks at the store, its keys, its clock and its verifiers, and changes nothing. It exits with 1 if a check failed.
     """
     patient = Patient(run)
     checks: list[tuple[str, Check]] = []

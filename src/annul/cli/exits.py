@@ -30,7 +30,7 @@ EXITS = (
     Exit(4, "not available now; the same command may work later", (Unavailable,)),
     Exit(5, "the request was refused", (RequestRefused,)),
     Exit(BUG, "a mistake in annul"),
-    Exit(INTERRUPTED, "interrupted with Ctrl-C"),
+    Exit(INTERRUPTED, "interrupted with Ctrl-C; another signal: 128 and its number"),
 )
 
 

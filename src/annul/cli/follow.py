@@ -30,9 +30,9 @@ _CHUNK = 65_536
 @click.command()
 @uses(*VERIFIER)
 def follow(run: Invocation) -> None:
-    """Follow a store as a verifier does, and answer for tokens on stdin.
+    """Verify tokens from stdin, following a store.
 
-    Every line of stdin is a token, every answer a line of JSON: "event" is accepted or refused,
+    A verifier as a process of its own. Every line of stdin is a token, every answer a line of JSON: "event" is accepted or refused,
     with "code" if refused and "ms" for how long it took. Lines with the event ready or stale say
     when the verifier became able or unable to answer; alarm says that the store lost data. It
     ends with stdin.

@@ -44,7 +44,7 @@ def key_from(path: str) -> bytes:
     if path == "-":
         return _stdin()
     try:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             return file.read(_MAX_INPUT)
     except OSError as error:
         why = os.strerror(error.errno or 0).lower()

@@ -68,19 +68,19 @@ def uses(*names: str, volatile: bool = False) -> Callable[[Command], Command]:
             with out.logged_as_notes():
                 return command(Invocation(settings, out, allow_volatile_store), **given)
 
-        run = as_json(run)
-        run = click.option(
+        dressed: Command = as_json(run)
+        dressed = click.option(
             "--config", metavar="FILE", help="TOML file; by default annul.toml if there is one."
-        )(run)
+        )(dressed)
         if volatile:
-            run = click.option(
+            dressed = click.option(
                 "--allow-volatile-store",
                 is_flag=True,
                 help="Accept a store that can lose revocations: tests and demonstrations.",
-            )(run)
+            )(dressed)
         for name in reversed(names):
-            run = _flag(name)(run)
-        return run
+            dressed = _flag(name)(dressed)
+        return dressed
 
     return decorate
 

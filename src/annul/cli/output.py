@@ -112,7 +112,9 @@ class Output:
         if self.as_json:
             self.document(result)
             return
-        rows = [(name, value) for name, value in (shown or result).items() if value is not None]
+        rows = [
+            (name, value) for name, value in (shown or result).items() if value not in (None, "")
+        ]
         self.lines(columns(rows) if rows else [])
 
     def table(
@@ -120,7 +122,8 @@ class Output:
     ) -> None:
         """Print a list: JSON under ``name``, or a table whose columns ``shown`` heads by member.
 
-        Members that end in ``_at``, ``_seen`` or ``_from`` are times.
+        The first column is the one that people copy. Members that end in ``_at`` or
+        ``_seen`` are times.
         """
         if self.as_json:
             self.document({name: list(records)})
@@ -138,14 +141,14 @@ class Output:
             click.echo(line)
 
     def _rich_table(self, heads: list[str], rows: list[list[str]]) -> None:
-        from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - 60 ms that only tables need
-        from rich.console import Console  # noqa: PLC0415
+        from rich.console import Console  # noqa: PLC0415 - 60 ms that only tables need
         from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
-        table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
-        for head in heads:
-            table.add_column(head, overflow="fold")
+        table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False)
+        for number, head in enumerate(heads):
+            # The first column is what the next command is given, so it is never broken.
+            table.add_column(head, overflow="fold", no_wrap=number == 0)
         for row in rows:
             # Text, not markup: a device called "[red]" is a device called "[red]".
             table.add_row(*(Text(printable(cell)) for cell in row))
@@ -162,6 +165,6 @@ class _Notes(logging.Handler):
 
 
 def _cell(member: str, value: object) -> str:
-    if isinstance(value, int | float) and member.endswith(("_at", "_seen", "_from")):
+    if isinstance(value, int | float) and member.endswith(("_at", "_seen")):
         return when(value)
     return "-" if value is None or value == "" else str(value)

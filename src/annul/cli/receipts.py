@@ -45,8 +45,8 @@ def show_receipt(
             sentence += ", ending " + _sessions(receipt.sessions)
         if receipt.waited_ms:
             sentence += (
-                f"; confirmed by {receipt.verifiers} verifiers after {receipt.waited_ms:.0f} ms,"
-                " and none can still accept"
+                f"; after {receipt.waited_ms:.0f} ms no verifier can still accept"
+                f" ({receipt.verifiers} confirmed, {len(receipt.laggards)} silent)"
             )
     run.out.lines([sentence])
 

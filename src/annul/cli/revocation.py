@@ -29,13 +29,15 @@ _TARGETS: dict[str, type[Any]] = {
     "key": annul.KeyId,
     "all": annul.Everything,
 }
+_REASONS = tuple(sorted(reason.value for reason in Reason))
 _JWT_DOTS = 2
 _HANDLE_DOTS = 4
 
 _reason = click.option(
     "--reason",
-    type=click.Choice(sorted(Reason)),
-    help="Why, for the log; it never changes what is refused.",
+    type=click.Choice(_REASONS),
+    metavar="REASON",
+    help=f"Why, for the log: {', '.join(_REASONS)}.",
 )
 _actor = click.option("--actor", help="Who asked, for the log.")
 
@@ -80,7 +82,7 @@ def revoke(
     yes: bool,
     **options: Any,  # noqa: ANN401 - those of taking_back
 ) -> None:
-    """Take something back: it is refused everywhere within the stated time.
+    """Take something back, everywhere.
 
     \b
     token ID     one access token: its jti, or - for the token itself on stdin
@@ -89,7 +91,7 @@ def revoke(
     client ID    every session through a client; later logins are good
     key ID       every token signed with a key (kid), for good
     all          every session there is; later logins are good
-    """
+    """  # noqa: D301 - click's own mark, not a backslash
     if (identifier is None) is not (kind == "all"):
         needs = "takes no ID" if kind == "all" else "needs an ID"
         raise click.UsageError(f"revoke {kind} {needs}", click.get_current_context())
@@ -108,7 +110,7 @@ def revoke(
 def revoke_key(run: Invocation, kid: str, **options: Any) -> None:  # noqa: ANN401
     """Revoke a signing key; also ``annul keys revoke``."""
     with authority(run) as opened:
-        if kid not in {key.kid for key in opened.keys() if key.purpose == "token"}:
+        if kid not in opened.jwks():
             run.out.note("the keyring has no such key; it is recorded, and can never be imported")
         _revoke(run, opened, annul.KeyId(kid), **options)
 
@@ -168,7 +170,10 @@ def _revoke(
 @_actor
 @uses(*AUTHORITY, volatile=True)
 def block(run: Invocation, *, subject: str, reason: str | None, actor: str | None) -> None:
-    """Disable SUBJECT: every token and every login is refused until unblock."""
+    """Disable SUBJECT until unblock.
+
+    Every token and every login of SUBJECT is refused, later ones too.
+    """
     with authority(run) as opened:
         receipt = opened.block(subject, reason=reason or Reason.USER_DISABLED, actor=actor)
     show_receipt(run, receipt, "blocked", counted=False, kind="block", id=subject)

@@ -42,7 +42,7 @@ def login(
     pairs: tuple[str, ...],
     only: str | None,
 ) -> None:
-    """Begin a session for SUBJECT and print its tokens.
+    """Begin a session and print its tokens.
 
     annul asks for no password: whoever may run this has already decided that it is SUBJECT.
     The first login founds the store and makes its keys.
@@ -61,9 +61,9 @@ def login(
 @_only
 @uses(*AUTHORITY, "access_ttl", "grace", volatile=True)
 def refresh(run: Invocation, *, token: str | None, client_id: str | None, only: str | None) -> None:
-    """Exchange a refresh token for its successor and a fresh access token.
+    """Exchange a refresh token for its successor.
 
-    The token comes from the argument or, better, from stdin. A token that was used up before
+    A fresh access token comes with it. The token comes from the argument or, better, from stdin. A token that was used up before
     ends the session: somebody has a copy.
     """
     text = token_from(token)
@@ -76,9 +76,9 @@ def refresh(run: Invocation, *, token: str | None, client_id: str | None, only: 
 @token_argument
 @uses(*AUTHORITY, volatile=True)
 def logout(run: Invocation, *, token: str | None) -> None:
-    """End the session that an access or refresh token belongs to.
+    """End the session that a token belongs to.
 
-    The token must be genuine and may have expired. The session's other tokens die with it; other
+    It may be an access or a refresh token. It must be genuine and may have expired. The session's other tokens die with it; other
     sessions of the same subject go on.
     """
     text = token_from(token)

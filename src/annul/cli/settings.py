@@ -225,7 +225,7 @@ def _from_toml(path: Path, *, optional: bool) -> dict[str, tuple[str, object]]:
 def read_file(path: str, what: str) -> str:
     """Return the text of a small file without its last newline; ``what`` names it in errors."""
     try:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             data = file.read(_MAX_FILE + 1)
     except OSError as error:
         why = os.strerror(error.errno or 0).lower()

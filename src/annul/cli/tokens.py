@@ -13,6 +13,7 @@ from annul.cli.output import Output, columns, pretty, when
 from annul.core.encoding import EncodingError, decode_segment, parse_object
 from annul.core.handle import looks_like_handle
 from annul.core.jws import split
+from annul.core.policy import LATEST
 from annul.errors import Malformed
 
 __all__ = ["inspect", "verify"]
@@ -24,9 +25,9 @@ _DATES = ("iat", "nbf", "exp", "auth_time")
 @token_argument
 @uses(*VERIFIER)
 def verify(run: Invocation, *, token: str | None) -> None:
-    """Verify an access token, revocations included, and print what it says.
+    """Verify an access token, and print what it says.
 
-    Uses only the public side of the store: the key set and the log of revocations. A token that
+    Revocations included. Uses only the public side of the store: the key set and the log of revocations. A token that
     is refused exits with 1 and its code; a store that cannot be followed exits with 4, because
     nobody can tell then.
     """
@@ -61,9 +62,9 @@ def verify(run: Invocation, *, token: str | None) -> None:
 @token_argument
 @as_json
 def inspect(*, token: str | None, as_json: bool) -> None:
-    """Decode a token WITHOUT VERIFYING IT, for a person who is looking for a mistake.
+    """Decode a token WITHOUT VERIFYING IT.
 
-    Whatever it shows may be forged. The signature is not shown, so the output is no token.
+    For a person who is looking for a mistake. Whatever it shows may be forged. The signature is not shown, so the output is no token.
     """
     out = Output(as_json=as_json)
     text = token_from(token)
@@ -85,9 +86,10 @@ def inspect(*, token: str | None, as_json: bool) -> None:
         return
     for name, part in parts.items():
         out.lines([f"{name} (NOT VERIFIED)", pretty(part)])
-    dates = [
-        (name, when(part))
-        for name in _DATES
-        if isinstance(part := parts["claims"].get(name), int | float) and 0 <= part < 2**38
-    ]
+    claims = parts["claims"]
+    dates = [(name, when(claims[name])) for name in _DATES if _is_date(claims.get(name))]
     out.lines(columns(dates) if dates else [])
+
+
+def _is_date(value: object) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= LATEST

@@ -15,7 +15,7 @@ from annul.core.encoding import (
     parse_object,
 )
 from annul.core.jws import sign
-from annul.core.revocation import identifier
+from annul.core.revocation import LONGEST_ACCESS_TTL, identifier
 from annul.errors import InvalidRequest, Misconfigured
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ MAX_CLAIMS_BYTES = 8_192
 """The most application claims a session may carry, as JSON; every request carries them too."""
 
 JTI_BYTES = 16
-_MAX_TTL = 86_400
 
 
 class IssuedToken(NamedTuple):
@@ -147,8 +146,8 @@ class Issuer:
 
 def check_ttl(ttl: object) -> int:
     """Return a token lifetime in whole seconds, or raise ``Misconfigured``."""
-    if isinstance(ttl, bool) or not isinstance(ttl, int) or not 1 <= ttl <= _MAX_TTL:
-        raise Misconfigured(f"access_ttl must be whole seconds from 1 to {_MAX_TTL}")
+    if isinstance(ttl, bool) or not isinstance(ttl, int) or not 1 <= ttl <= LONGEST_ACCESS_TTL:
+        raise Misconfigured(f"access_ttl must be whole seconds from 1 to {LONGEST_ACCESS_TTL}")
     return ttl
 
 

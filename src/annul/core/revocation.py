@@ -43,6 +43,9 @@ MAX_LEEWAY = 300
 CLOCK_SKEW = 60
 """How far the clock of a machine may be from the store's, in seconds."""
 
+LONGEST_ACCESS_TTL = 86_400
+"""The longest lifetime an access token can be given, in seconds."""
+
 FINGERPRINT_BYTES = 12
 
 
@@ -284,15 +287,16 @@ def remember_until(
 ) -> int | None:
     """Return the Unix time until which a revocation of ``kind`` must be remembered.
 
-    ``token_exp`` is the token's own ``exp`` if the caller presented the token, otherwise ``None``.
-    The two lengths are the longest lifetimes, in seconds, ever issued under this store. Leeway and
-    clock skew are added, so that no verifier can still accept what the store has forgotten.
-    Keys, blocks and unblocks are kept for ever (``None``).
+    ``token_exp`` is the token's own ``exp`` if the caller presented the token, otherwise ``None``
+    and the longest lifetime any access token can have is assumed. The two lengths are the longest
+    lifetimes, in seconds, ever issued under this store. Leeway and clock skew are added, so that
+    no verifier can still accept what the store has forgotten. Keys, blocks and unblocks are kept
+    for ever (``None``).
     """
     if kind in {Kind.KEY, Kind.BLOCK, Kind.UNBLOCK}:
         return None
     if kind is Kind.TOKEN:
-        end = token_exp if token_exp is not None else now + longest_token
+        end = token_exp if token_exp is not None else now + LONGEST_ACCESS_TTL
     else:
         # A token may be minted in the last moment of the longest session.
         end = now + longest_session + longest_token

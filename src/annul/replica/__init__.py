@@ -135,7 +135,7 @@ class Replica:
             verified = self._verifier.verify(token, binding)
         except UnknownKey:
             # The key may be one that this replica has not heard of yet.
-            if self._moment().monotonic < window.monotonic_until:
+            if self._monotonic() < window.monotonic_until and self._wall() < window.wall_until:
                 raise
             return self._verify_stale(token, binding)
         if self._monotonic() < window.monotonic_until and self._wall() < window.wall_until:

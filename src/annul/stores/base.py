@@ -280,5 +280,9 @@ class Store(LogReader, Protocol):
         ...
 
     async def prune(self, now: float) -> int:
-        """Drop what has expired by store time, dead sessions included; return how many entries."""
+        """Drop what has expired by store time; return how many entries.
+
+        Sessions past their absolute limit go, and so do those that a dropped entry covers: no
+        session comes back to life because the entry that ended it is forgotten.
+        """
         ...

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from annul.core.denylist import Denylist
 from annul.core.revocation import Fingerprinter, Kind, Position, Reason, Revocation, Watermark
 from annul.core.session import Replayed, Rotated, Session, Unknown, decide
 from annul.errors import Misconfigured, WrongStore
@@ -182,7 +183,17 @@ class MemoryStore(MemoryLog, Store):
         state = self._open()
         with state.lock:
             state.time = max(state.time, now)
-            over = [s for s in state.sessions.values() if state.time >= s.ends_at]
+            expired = Denylist(
+                entry
+                for entry in state.log
+                if entry.expires_at is not None and entry.expires_at < state.time
+            )
+            over = [
+                session
+                for session in state.sessions.values()
+                if state.time >= session.ends_at
+                or expired.find(session.facts(self._fingerprinter())) is not None
+            ]
             for session in over:
                 del state.sessions[session.sid]
                 del state.families[session.family]

@@ -79,6 +79,17 @@ GROW_IDENTITY = (
 INSERT_IDENTITY = "INSERT INTO identity VALUES (1, ?, ?, ?, ?, ?, ?, 0, ?, ?, 0, ?, 0, '', ?)"
 SELECT_IDENTITY = "SELECT issuer, lineage, horizon, longest_token, longest_session FROM identity"
 
+# Before an entry is forgotten, the sessions it covers are: the rules of Denylist.find, as a join.
+DELETE_COVERED_BY_EXPIRED = """
+    DELETE FROM sessions WHERE EXISTS (
+        SELECT 1 FROM log WHERE log.expires_at < (SELECT time FROM identity) AND (
+            (log.kind = 'session' AND log.id = sessions.sid)
+            OR (((log.kind = 'subject' AND log.id = sessions.subject)
+                 OR (log.kind = 'client' AND log.id = sessions.client_id)
+                 OR log.kind = 'issuer')
+                AND ((since_epoch, since_seq) < (log.epoch, log.seq)
+                     OR CAST(auth_time AS INTEGER) <= log.at))))"""
+
 # What a revocation of a kind ends, as a condition on sessions; other kinds end none.
 ENDS = {
     Kind.SESSION: "sid = ?",

@@ -191,9 +191,8 @@ class SQLiteStore(SQLiteLog, Store):
     async def prune(self, now: float) -> int:
         def work(db: sqlite3.Connection) -> int:
             db.execute("UPDATE identity SET time = max(time, ?)", (now,))
-            # Sessions go first: an entry outlives every session it covers (remember_until), so
-            # no session can come back to life when its entry goes.
             db.execute("DELETE FROM sessions WHERE ends_at <= (SELECT time FROM identity)")
+            db.execute(sql.DELETE_COVERED_BY_EXPIRED)
             expired = (
                 "FROM log WHERE expires_at < (SELECT time FROM identity)"
                 " AND tag <> (SELECT tag FROM identity)"

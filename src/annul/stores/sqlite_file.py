@@ -152,9 +152,12 @@ class DatabaseFile:
 
     def _prepare(self, db: sqlite3.Connection, *, create: bool) -> bool:
         """Check that the database is ours, make its tables if asked, and set durability."""
+        # In one transaction: another process may be making the tables at this very moment.
+        db.execute("BEGIN")
         (version,) = db.execute("PRAGMA user_version").fetchone()
         (application,) = db.execute("PRAGMA application_id").fetchone()
         (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        db.execute("ROLLBACK")
         if tables and application != _APPLICATION_ID:
             raise WrongStore(f"{self.path} holds somebody else's tables; name another file")
         if version > sql.SCHEMA_VERSION:

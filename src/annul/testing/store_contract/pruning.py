@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from annul.core.revocation import Kind
-from annul.core.session import Ended, Unknown
+from annul.core.session import Ended, Rotated, Unknown
 from annul.stores.base import Covered, Diverged
 from annul.testing.samples import NOW, sample_session
 from annul.testing.store_contract.bench import scenario
@@ -107,17 +107,27 @@ class Pruning:
 
     @scenario
     async def test_pruning_brings_no_session_back_to_life(self, bench: Bench) -> None:
-        ended = await bench.begin()
-        cut = await bench.revoke(Kind.SUBJECT, "alice")
-        for n in range(3):
-            await bench.revoke(Kind.SUBJECT, "alice", expires_at=_SOON + n)
+        ended = {
+            kind: await bench.begin(subject=f"subject-{kind}", client_id=f"client-{kind}")
+            for kind in (Kind.SESSION, Kind.SUBJECT, Kind.CLIENT)
+        }
+        for kind, session in ended.items():
+            value = {
+                Kind.SESSION: session.sid,
+                Kind.SUBJECT: session.subject,
+                Kind.CLIENT: session.client_id,
+            }[kind]
+            await bench.revoke(kind, value, expires_at=_SOON)
+        untouched = await bench.begin()
+        later = await bench.begin(subject=f"subject-{Kind.SUBJECT}")
+        await bench.revoke(Kind.TOKEN, "the head stays")
 
-        assert await bench.store.prune(_SOON + 50) >= 2
+        assert await bench.store.prune(_SOON + 50) == len(ended)
 
-        outcome = await bench.present(ended, 0)
-        assert isinstance(outcome, Ended)
-        assert outcome.revocation is not None
-        assert outcome.revocation.position >= cut.position
+        for session in ended.values():
+            assert isinstance(await bench.present(session, 0), Ended | Unknown)
+        for session in (untouched, later):
+            assert isinstance(await bench.present(session, 0), Rotated)
 
     @scenario
     async def test_many_entries_are_pruned_in_one_call(self, bench: Bench) -> None:
