@@ -137,7 +137,7 @@ _write: Callable[[Any, int], tuple[str, ...]] | None = _make_writer and _make_wr
     False,  # noqa: FBT003 - allow_nan
 )
 _SPACE = " \t\n\r"
-_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
+_STRUCTURE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
 
 
 def parse_object(data: bytes) -> dict[str, Any]:

@@ -58,9 +58,10 @@ class PublicKey:
         members are not kept, but must be those of the same key. Raises ``InvalidKey``.
         """
         alg, kid = _check_common(jwk, "verify")
-        if _PRIVATE_MEMBERS.isdisjoint(jwk):
-            return cls(_read(members.read_public, jwk), alg=alg, kid=kid)
-        return cls(_read(members.read_private, jwk).public_key(), alg=alg, kid=kid)
+        key = cls(_read(members.read_public, jwk), alg=alg, kid=kid)
+        if not _PRIVATE_MEMBERS.isdisjoint(jwk):
+            _read(members.check_private_part, jwk)
+        return key
 
     @classmethod
     def from_pem(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CURVES",
     "algorithms_of",
+    "check_private_part",
     "kind_of",
     "mldsa_private",
     "private_members",
@@ -36,6 +37,7 @@ CURVES: dict[str, tuple[ec.EllipticCurve, int]] = {
 }
 _CURVE_NAMES = {curve.name: name for name, (curve, _) in CURVES.items()}
 _SEED_BYTES = 32
+_LEAST_PRIME = 3
 
 try:
     from cryptography.hazmat.primitives.asymmetric import mldsa
@@ -124,6 +126,20 @@ def read_private(jwk: Mapping[str, Any]) -> Any:  # noqa: ANN401 - one of four k
         # CVE-2026-102275 elsewhere: a key that signs as one and is known as another.
         raise UnusableKey("the private and the public part are not of one key")
     return private
+
+
+def check_private_part(jwk: Mapping[str, Any]) -> None:
+    """Raise ``ValueError`` unless the private members belong to the public ones.
+
+    For documents of others, whose private numbers are not going to be used: nothing here takes
+    long, whatever the numbers are.
+    """
+    if jwk.get("kty") != "RSA":
+        read_private(jwk)
+    elif "p" in jwk or "q" in jwk:
+        n, e, d, p, q = (_uint(jwk, name) for name in ("n", "e", "d", "p", "q"))
+        if p * q != n or min(p, q) < _LEAST_PRIME or (e * d - 1) % (p - 1) or (e * d - 1) % (q - 1):
+            raise UnusableKey("the private and the public part are not of one key")
 
 
 def _read_rsa(jwk: Mapping[str, Any]) -> rsa.RSAPrivateKey:
