@@ -98,9 +98,10 @@ class AsyncAuthority(KeyVerbs):
         would lose acknowledged revocations (``allow_volatile_store`` accepts it), and
         ``StoreUnavailable`` if the store cannot be reached.
         """
+        policy = Policy(issuer=issuer, audience=audience)
         settings = Settings(
-            issuer=issuer,
-            audience=audience if isinstance(audience, str) else tuple(audience),
+            issuer=policy.issuer,
+            audience=policy.audience,
             algorithm=algorithm,
             access_ttl=access_ttl,
             session_ttl=session_ttl,
@@ -110,10 +111,9 @@ class AsyncAuthority(KeyVerbs):
             clock=clock,
             entropy=entropy,
         )
-        policy = Policy(issuer=issuer, audience=settings.audience)
         check_staleness(max_staleness)
         source = KekSource.choose(url, issuer=issuer, kek=kek, kek_file=kek_file)
-        store = open_store(url, issuer=issuer, allow_volatile=allow_volatile_store)
+        store = open_store(url, issuer=issuer, allow_volatile=allow_volatile_store, clock=clock)
         try:
             identity = await store.found(
                 Identity(
@@ -128,7 +128,11 @@ class AsyncAuthority(KeyVerbs):
             rotation = Rotation(store, settings, source)
             await rotation.load()
             replica = Replica(
-                lambda: open_store(url, issuer=issuer), policy=policy, max_staleness=max_staleness
+                lambda: open_store(url, issuer=issuer, clock=clock),
+                policy=policy,
+                max_staleness=max_staleness,
+                ready_timeout=ready_timeout,
+                clock=clock,
             )
             await asyncio.to_thread(replica.wait_ready, ready_timeout)
         except BaseException:

@@ -42,9 +42,8 @@ class Settings:
     entropy: Callable[[int], bytes] = os.urandom
 
     def __post_init__(self) -> None:
-        if self.algorithm not in ALGORITHMS or self.algorithm == "EdDSA":
-            names = ", ".join(name for name in ALGORITHMS if name != "EdDSA")
-            raise Misconfigured(f"algorithm must be one of {names}")
+        if not isinstance(self.algorithm, str) or self.algorithm not in ALGORITHMS:
+            raise Misconfigured(f"algorithm must be one of {', '.join(ALGORITHMS)}")
         check_ttl(self.access_ttl)
         _check(self.session_ttl, "session_ttl", self.access_ttl, _MAX_SESSION, whole=True)
         _check(self.idle_ttl, "idle_ttl", 1, _MAX_SESSION, whole=True)

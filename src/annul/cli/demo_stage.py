@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import queue
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,6 +35,8 @@ AUDIENCE = "https://api.localhost"
 _PATIENCE = 10.0
 """Seconds after which an answer that does not come is a failure, also on a busy machine."""
 
+_REMOVALS = 200
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _UNDECIDED = ReplicaStale.code
 _POLL_EVERY = 0.001
 
@@ -179,12 +183,12 @@ def set_up(url: str | None, *, allow_volatile: bool) -> Iterator[Stage]:
 
     Whatever happens inside, the verifier process is ended and the folder removed.
     """
-    with tempfile.TemporaryDirectory(prefix="annul-demo-") as folder:
+    with _folder() as folder:
         if url is None:
-            url = f"sqlite:///{quote(folder)}/annul.db"
+            url = f"sqlite:///{quote(str(folder))}/annul.db"
         else:
             _refuse_used(url, allow_volatile=allow_volatile)
-        settings = Path(folder) / "verifier.toml"
+        settings = folder / "verifier.toml"
         _write_settings(settings, url)
         # The key-encryption key lives in this process only, so nothing that stays can sign.
         with annul.Authority.open(
@@ -198,8 +202,35 @@ def set_up(url: str | None, *, allow_volatile: bool) -> Iterator[Stage]:
             try:
                 yield stage
             finally:
-                if stage.verifier is not None:
-                    stage.verifier.close()
+                with _undisturbed():
+                    if stage.verifier is not None:
+                        stage.verifier.close()
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="annul-demo-"))
+    try:
+        yield folder
+    finally:
+        with _undisturbed():
+            # What was interrupted may still be writing for a moment.
+            for _ in range(_REMOVALS):
+                shutil.rmtree(folder, ignore_errors=True)
+                if not folder.exists():
+                    break
+                time.sleep(_POLL_EVERY)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ignore the signals that end a command: tidying up must not be interrupted half-way."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _refuse_used(url: str, *, allow_volatile: bool) -> None:

@@ -177,8 +177,11 @@ def check_algorithms(algorithms: Collection[str]) -> tuple[str, ...]:
     """
     if isinstance(algorithms, str):
         raise Misconfigured(f"algorithms must be a tuple of names: write ({algorithms!r},)")
-    names = tuple(algorithms)
-    unknown = [name for name in names if name not in ALGORITHMS]
+    try:
+        names = tuple(algorithms)
+        unknown = [name for name in names if name not in ALGORITHMS]
+    except TypeError:
+        raise Misconfigured('algorithms must be a tuple of names: ("ES256",)') from None
     if not names or unknown:
         what = f"{unknown[0]!r} is not" if unknown else "an empty list is not"
         raise Misconfigured(

@@ -82,7 +82,7 @@ class Policy:
         """
         return cls(
             issuer=issuer,
-            audience=audience if isinstance(audience, str) else tuple(audience),
+            audience=audience if isinstance(audience, str) else _names(audience),
             algorithms=check_algorithms(algorithms),
             typ=typ,
             leeway=leeway,
@@ -92,12 +92,12 @@ class Policy:
         )
 
     def __post_init__(self) -> None:
-        names = (self.audience,) if isinstance(self.audience, str) else tuple(self.audience or ())
+        names = (self.audience,) if isinstance(self.audience, str) else _names(self.audience)
         if not isinstance(self.issuer, str) or not self.issuer:
             raise Misconfigured(
                 'issuer must be the exact iss of the tokens, "https://auth.example"'
             )
-        if not names or not all(isinstance(name, str) and name for name in names):
+        if not all(names or ("",)):
             raise Misconfigured("audience must name who the tokens are for, one name or several")
         check_algorithms(self.algorithms)
         if self.typ is not None and not (
@@ -182,12 +182,12 @@ class Policy:
             raise ClaimMismatch("aud does not name us", claim="aud")
 
 
-def _names(required: object) -> tuple[str, ...]:
-    if isinstance(required, tuple | list | set | frozenset) and all(
-        isinstance(name, str) and name for name in required
+def _names(value: object) -> tuple[str, ...]:
+    if isinstance(value, tuple | list | set | frozenset) and all(
+        isinstance(name, str) and name for name in value
     ):
-        return tuple(required)
-    raise Misconfigured('required must be a tuple of claim names, for example ("sub",)')
+        return tuple(value)
+    raise Misconfigured('audience and required are tuples of names, for example ("sub", "jti")')
 
 
 def _date(claims: dict[str, Any], name: str) -> float:

@@ -13,6 +13,7 @@ import weakref
 from math import isfinite
 from typing import TYPE_CHECKING, Self
 
+from annul.core.claims import Clock, VerifiedToken, system_clock
 from annul.core.denylist import Denylist
 from annul.core.jwks import JWKS
 from annul.core.verifier import Verifier
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from concurrent.futures import Future
 
-    from annul.core.claims import VerifiedToken
     from annul.core.policy import Policy
     from annul.core.revocation import Revocation, Watermark
     from annul.stores.base import LogReader, PublishedKeys
@@ -68,6 +68,7 @@ class Replica:
         ready_timeout: float = 5.0,
         jwks: JWKS | None = None,
         cache_size: int = 50_000,
+        clock: Clock = system_clock,
     ) -> None:
         if not policy.is_annul and jwks is None:
             raise Misconfigured("a policy for a foreign issuer needs that issuer's keys: jwks=…")
@@ -77,6 +78,8 @@ class Replica:
         self._fixed_keys = jwks
         self._policy = policy
         self._cache_size = cache_size
+        self._wall = clock
+        self._now: Callable[[], Moment] = lambda: Moment(time.monotonic(), clock())
         self._lock = threading.Lock()
         self._closed = False
         self._denylist = Denylist()
@@ -143,7 +146,6 @@ class Replica:
         return self._verify_stale(token, binding)
 
     _monotonic = staticmethod(time.monotonic)
-    _wall = staticmethod(time.time)
 
     def _verify_stale(self, token: str | bytes, binding: Mapping[str, str] | None) -> VerifiedToken:
         if self._restart_after_fork():
@@ -154,12 +156,12 @@ class Replica:
     @property
     def staleness(self) -> float:
         """The age of the last freshness proof in seconds; infinite if there is none."""
-        return staleness(self._follower.window, self._moment())
+        return staleness(self._follower.window, self._now())
 
     @property
     def fresh(self) -> bool:
         """Whether ``verify`` would answer now."""
-        window, now = self._follower.window, self._moment()
+        window, now = self._follower.window, self._now()
         return now.monotonic < window.monotonic_until and now.wall < window.wall_until
 
     @property
@@ -235,13 +237,14 @@ class Replica:
             jwks=self._fixed_keys or JWKS(()),
             policy=self._policy,
             denylist=self._denylist,
+            clock=self._wall,
             cache_size=self._cache_size,
         )
         self._follower = Follower(
             open_reader=self._open_reader,
             verifier=self._verifier,
             max_staleness=self._max_staleness,
-            now=self._moment,
+            now=self._now,
             fixed_keys=self._fixed_keys is not None,
         )
         following = portal.submit(self._follower.run())
@@ -263,10 +266,6 @@ class Replica:
         self._stop.detach()
         if not self._closed:
             self._follower.window = never("forked")
-
-    @staticmethod
-    def _moment() -> Moment:
-        return Moment(time.monotonic(), time.time())
 
 
 def _stop(following: Future[None]) -> None:

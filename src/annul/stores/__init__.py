@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from annul.core.claims import Clock, system_clock
 from annul.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -30,11 +31,18 @@ _BACKENDS = {
 _EXAMPLES = "memory://, sqlite:///annul.db, redis://localhost/0 or valkey://localhost/0"
 
 
-def open_store(url: str, *, issuer: str | None, allow_volatile: bool = False) -> Store:
+def open_store(
+    url: str,
+    *,
+    issuer: str | None,
+    allow_volatile: bool = False,
+    clock: Clock = system_clock,
+) -> Store:
     """Return the store that ``url`` names. Nothing is connected or written yet.
 
     ``issuer`` is whom the store must belong to; ``None`` takes it as it was founded.
     ``allow_volatile`` accepts a set-up that can lose acknowledged revocations: tests and demos.
+    ``clock`` is what a store without a server tells the time by.
 
     Raises ``Misconfigured`` for a URL that cannot be meant, and ``MissingDependency`` if the
     backend's driver is not installed.
@@ -50,7 +58,7 @@ def open_store(url: str, *, issuer: str | None, allow_volatile: bool = False) ->
         # The URL may hold a password, so only its scheme is repeated.
         raise Misconfigured(f"{scheme or 'this'} is not a store URL; use {_EXAMPLES}")
     make: Callable[..., Store] = import_module(backend).from_url
-    return make(url, issuer=issuer, allow_volatile=allow_volatile)
+    return make(url, issuer=issuer, allow_volatile=allow_volatile, clock=clock)
 
 
 def file_of(url: str) -> Path | None:

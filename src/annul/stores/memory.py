@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from annul.core.claims import Clock, system_clock
 from annul.core.denylist import Denylist
 from annul.core.revocation import Fingerprinter, Kind, Position, Reason, Revocation, Watermark
 from annul.core.session import Replayed, Rotated, Session, Unknown, decide
@@ -26,13 +27,19 @@ if TYPE_CHECKING:
 __all__ = ["MemoryStore", "from_url"]
 
 
-def from_url(url: str, *, issuer: str | None, allow_volatile: bool = False) -> MemoryStore:
+def from_url(
+    url: str,
+    *,
+    issuer: str | None,
+    allow_volatile: bool = False,
+    clock: Clock = system_clock,
+) -> MemoryStore:
     """Return a handle on the state that ``memory://name`` names for this issuer."""
     del allow_volatile  # memory promises nothing beyond the process, and says so
     parts = urlsplit(url)
     if parts.path.strip("/") or parts.query:
         raise Misconfigured("a memory store is memory:// or memory://name")
-    return MemoryStore(parts.netloc, issuer=issuer)
+    return MemoryStore(parts.netloc, issuer=issuer, clock=clock)
 
 
 class MemoryStore(MemoryLog, Store):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from annul.core.claims import Clock, system_clock
 from annul.core.denylist import Denylist
 from annul.core.revocation import Kind, Position, Reason, Revocation
 from annul.core.session import Replayed, Rotated, Session, Unknown, decide
@@ -28,10 +29,16 @@ if TYPE_CHECKING:
 __all__ = ["SQLiteStore", "from_url"]
 
 
-def from_url(url: str, *, issuer: str | None, allow_volatile: bool = False) -> SQLiteStore:
+def from_url(
+    url: str,
+    *,
+    issuer: str | None,
+    allow_volatile: bool = False,
+    clock: Clock = system_clock,
+) -> SQLiteStore:
     """Return the store in the file of ``sqlite:///path`` (relative) or ``sqlite:////path``."""
     del allow_volatile  # there is no volatile way to set this store up
-    return SQLiteStore(path_from_url(url), issuer=issuer)
+    return SQLiteStore(path_from_url(url), issuer=issuer, clock=clock)
 
 
 class SQLiteStore(SQLiteLog, Store):
