@@ -20,6 +20,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import jwt
+import redis
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -28,10 +29,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 import annul
 
-sys.path.insert(0, str(Path(__file__).parent))
-from redis_server import running_server
-
-from measure import Comparison, compare, per_call
+# Run as a script, so the project's own folder is not on the path yet.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from bench.measure import Comparison, compare, per_call
+from tests.servers import RedisServer, redis_binary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -223,33 +224,33 @@ def _repeat_rows(
         _row("repeat verification, one hot token", hot_time * 1e6, "us", 0.7),
         _row(f"repeat verification, {len(tokens)} in random order", mixed_time * 1e6, "us", 2.0),
     ]
-    with running_server() as port:
-        if port is None:
-            rows.append(_row("no Redis or Valkey here, so no peer", 0.0, "", None))
-            return rows
-        import redis  # noqa: PLC0415 - only where there is a server to talk to
-
-        client = redis.Redis(port=port)
-        public = key.public.to_pem()
-
-        def peer(token: str) -> None:
-            claims = jwt.decode(
-                token, public, algorithms=[key.alg], audience=AUDIENCE, issuer=ISSUER
-            )
-            if client.exists(f"revoked:{claims['jti']}"):
-                raise AssertionError
-
-        found = compare(_each(replica.verify, hot), _each(peer, fresh(tokens[:500])), rounds=5)
-        rows.append(
-            _row(
-                "PyJWT + Redis EXISTS, against one hot token",
-                1 / found.ratio,
-                "x ours",
-                150,
-                found,
-            )
-        )
+    binary = redis_binary()
+    if binary is None:
+        return [*rows, _row("no Valkey or Redis server here, so no peer", 0.0, "", None)]
+    with tempfile.TemporaryDirectory() as folder:
+        server = RedisServer(binary, Path(folder))
+        server.start()
+        try:
+            rows.append(_against_peer(replica, hot, tokens[:500], key, server.port))
+        finally:
+            server.kill()
     return rows
+
+
+def _against_peer(
+    replica: annul.Replica, hot: list[str], tokens: list[str], key: annul.PrivateKey, port: int
+) -> dict[str, Any]:
+    client = redis.Redis(port=port)
+    public = key.public.to_pem()
+
+    def peer(token: str) -> None:
+        claims = jwt.decode(token, public, algorithms=[key.alg], audience=AUDIENCE, issuer=ISSUER)
+        if client.exists(f"revoked:{claims['jti']}"):
+            raise AssertionError
+
+    found = compare(_each(replica.verify, hot), _each(peer, fresh(tokens)), rounds=5)
+    what = "PyJWT + Redis EXISTS, against one hot token"
+    return _row(what, 1 / found.ratio, "x ours", 150, found)
 
 
 def _each(call: Callable[[str], object], tokens: list[str]) -> Callable[[], int]:

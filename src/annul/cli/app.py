@@ -28,6 +28,9 @@ __all__ = ["app", "run"]
 
 _LONGEST_REPEATED = 24
 
+_IN_OUR_WORDS = ("pass kek_file= or kek=", "give --kek-file or ANNUL_KEK")
+"""What the library says to a programmer, and what it is called here."""
+
 # Python prints warnings that nobody handles; what the library has to say comes here as an error,
 # or as a note of the command that is running.
 logging.getLogger("annul").addHandler(logging.NullHandler())
@@ -54,7 +57,8 @@ class App(click.Group):
                 code = self.invoke(context)
             sys.stdout.flush()
         except AnnulError as error:
-            problem.say(error.code, str(error), exits.exit_code(error), **_details(error))
+            sentence = str(error).replace(*_IN_OUR_WORDS)
+            problem.say(error.code, sentence, exits.exit_code(error), **_details(error))
         except click.exceptions.Exit as done:
             code = done.exit_code
         except click.exceptions.NoArgsIsHelpError as error:

@@ -87,15 +87,18 @@ class Output:
 
     @contextmanager
     def logged_as_notes(self) -> Iterator[None]:
-        """Show what the authority warns of as notes, while the block runs.
+        """Show what the authority has to say as notes, while the block runs.
 
         The rest of the library tells its callers by raising, and they tell it here.
         """
         handler, logger = _Notes(self), logging.getLogger("annul.authority")
+        level = logger.level
         logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
         try:
             yield
         finally:
+            logger.setLevel(level)
             logger.removeHandler(handler)
 
     def document(self, result: Mapping[str, Any]) -> None:
@@ -157,7 +160,7 @@ class Output:
 
 class _Notes(logging.Handler):
     def __init__(self, output: Output) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__(logging.INFO)
         self._output = output
 
     def emit(self, record: logging.LogRecord) -> None:

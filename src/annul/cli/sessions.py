@@ -84,7 +84,7 @@ def logout(run: Invocation, *, token: str | None) -> None:
     text = token_from(token)
     with authority(run) as opened:
         receipt = opened.logout(text)
-    show_receipt(run, receipt, "logged out")
+    show_receipt(run, receipt, "logged out", counted=False)
 
 
 @click.command()

@@ -245,10 +245,16 @@ def _meant(name: str, known: list[str]) -> str:
 
 
 def redact(url: str) -> str:
-    """Return a store URL without what may be a password in it."""
+    """Return a store URL without what may be a password in it.
+
+    Of the options only ``prefix`` is kept: it is part of the store's name, the others may hold
+    anything.
+    """
     scheme, mark, rest = url.partition("://")
     if not mark or scheme == "sqlite":
         return url
-    # Up to the last "@", because a password may hold any character; and nothing of a query.
-    _user, at, host = rest.rpartition("@")
-    return scheme + mark + ("***@" if at else "") + host.partition("?")[0]
+    # Up to the last "@", because a password may hold any character.
+    _user, at, place = rest.rpartition("@")
+    host, _query, options = place.partition("?")
+    prefix = next((each for each in options.split("&") if each.startswith("prefix=")), None)
+    return scheme + mark + ("***@" if at else "") + host + (f"?{prefix}" if prefix else "")

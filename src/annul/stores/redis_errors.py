@@ -1,0 +1,78 @@
+"""What a refusal by Redis means for us: one table from its error codes to our tree."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
+
+from annul.errors import Misconfigured, StoreUnavailable, WrongStore
+
+if TYPE_CHECKING:
+    from annul.errors import AnnulError
+
+__all__ = ["explain", "lost"]
+
+_MEANINGS: dict[str, tuple[type[AnnulError], str]] = {
+    # Said by our own scripts.
+    "UNFOUNDED": (
+        StoreUnavailable,
+        "{place} holds no store under this prefix: an authority has to found it. If there was one,"
+        " the server has lost its data",
+    ),
+    "OTHERISSUER": (
+        WrongStore,
+        "this prefix at {place} belongs to another issuer; add ?prefix=name to the URL",
+    ),
+    "OTHERSCHEMA": (
+        WrongStore,
+        "the store at {place} was made by another version of annul: use that one, or upgrade",
+    ),
+    "REMNANT": (
+        WrongStore,
+        "{place} holds a part of a store under this prefix: restore it, or use another prefix",
+    ),
+    # Said by the server.
+    "NOAUTH": (Misconfigured, "{place} wants a password: put it into the URL"),
+    "WRONGPASS": (Misconfigured, "{place} refuses this user name and password"),
+    "NOPERM": (Misconfigured, "{place} does not let this user do that: {detail}"),
+    "WRONGTYPE": (WrongStore, "keys of this prefix at {place} are somebody else's; use another"),
+    "OOM": (
+        StoreUnavailable,
+        "{place} is out of memory and takes no writes: raise maxmemory. Nothing was lost",
+    ),
+    "READONLY": (StoreUnavailable, "{place} is a replica and takes no writes: name the primary"),
+    "MISCONF": (StoreUnavailable, "{place} cannot write to its disk and takes no writes"),
+    "LOADING": (StoreUnavailable, "{place} is still loading its data"),
+    "BUSY": (StoreUnavailable, "{place} is busy with somebody's script"),
+    "MASTERDOWN": (StoreUnavailable, "{place} is a replica that has lost its primary"),
+    "NOREPLICAS": (StoreUnavailable, "{place} has fewer replicas than it insists on"),
+}
+
+# Redis 6.2 wraps what a command inside a script says: "ERR Error running script …: -OOM …".
+_INSIDE_A_SCRIPT = re.compile(r": -([A-Z]+) ")
+
+
+def explain(error: ResponseError | AuthenticationError, place: str) -> AnnulError:
+    """Return the error of ours for a command that the server has answered with an error."""
+    text = str(error)
+    code = error.status_code or text.partition(" ")[0]
+    inside = _INSIDE_A_SCRIPT.search(text)
+    if inside is not None:
+        code = inside[1]
+    if isinstance(error, AuthenticationError) and code not in _MEANINGS:
+        code = "WRONGPASS"
+    if isinstance(error, NoPermissionError):
+        code = "NOPERM"
+    if "DB index" in text:
+        return Misconfigured(f"{place} does not have a database of that number")
+    meaning, sentence = _MEANINGS.get(
+        code, (StoreUnavailable, "{place} refused an operation: {detail}")
+    )
+    return meaning(sentence.format(place=place, detail=text))
+
+
+def lost(place: str) -> StoreUnavailable:
+    """Return the error for a connection that gave no answer, whatever became of the request."""
+    return StoreUnavailable(f"{place} did not answer in time, or could not be reached")
