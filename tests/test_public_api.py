@@ -163,8 +163,10 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
 def verbs(owner: type) -> dict[str, inspect.Signature]:
     return {
         name: inspect.signature(value)
-        for name, value in vars(owner).items()
-        if isinstance(value, FunctionType) and not name.startswith("_")
+        for name, value in inspect.getmembers(
+            owner, lambda member: isinstance(member, FunctionType)
+        )
+        if not name.startswith("_")
     }
 
 

@@ -119,16 +119,18 @@ def entry(kind: Kind, value: str, seq: int = 5, **more: object) -> Revocation:
     return replace(made, **more)  # type: ignore[arg-type]  # fields of the dataclass
 
 
-def facts(seq: int = 4, began_at: float | None = None, **ids: str) -> Facts:
+def facts(seq: int = 4, began_at: float | None = None, ids: dict[str, str] | None = None) -> Facts:
+    names = ids or {}
+
     def mark(kind: Kind, default: str) -> bytes:
-        return fingerprint(ISSUER, kind, ids.get(kind.value, default))
+        return fingerprint(ISSUER, kind, names.get(kind.value, default))
 
     return Facts(
         token=mark(Kind.TOKEN, "t1"),
         session=mark(Kind.SESSION, "s1"),
         subject=mark(Kind.SUBJECT, "alice"),
         client=mark(Kind.CLIENT, "web"),
-        issuer=fingerprint(ids.get("iss", ISSUER), Kind.ISSUER, ""),
+        issuer=fingerprint(names.get("iss", ISSUER), Kind.ISSUER, ""),
         key=mark(Kind.KEY, "k1"),
         since=None if seq < 0 else Position(7, seq),
         began_at=began_at,
@@ -156,7 +158,7 @@ def test_each_kind_refuses_its_target_and_nothing_else(
 
     assert hit is not None
     assert hit.kind is kind
-    assert denylist.find(facts(**others)) is None
+    assert denylist.find(facts(ids=others)) is None
 
 
 @pytest.mark.parametrize(("kind", "value"), [(Kind.TOKEN, "s1"), (Kind.SESSION, "t1")])

@@ -92,9 +92,10 @@ class _Problem:
 
     def __init__(self, words: Sequence[str]) -> None:
         self._words = words
+        self._for_machines = "--json" in words[: words.index("--") if "--" in words else None]
 
     def say(self, code: str, message: str, exit_code: int, **details: object) -> NoReturn:
-        if "--json" in self._words:
+        if self._for_machines:
             text = json.dumps({"code": code, "message": message, "exit_code": exit_code, **details})
         else:
             text = f"annul: {printable(message)}"

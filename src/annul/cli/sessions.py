@@ -11,6 +11,8 @@ from annul.cli.inputs import claims_from, token_argument, token_from
 from annul.cli.opening import authority
 from annul.cli.options import AUTHORITY, Invocation, uses
 from annul.cli.receipts import show_receipt
+from annul.core.issuer import check_claims, check_scope
+from annul.core.revocation import identifier
 
 if TYPE_CHECKING:
     from annul.authority.sessions import Grant
@@ -47,7 +49,11 @@ def login(
     annul asks for no password: whoever may run this has already decided that it is SUBJECT.
     The first login founds the store and makes its keys.
     """
-    claims = claims_from(pairs)
+    claims = check_claims(claims_from(pairs))
+    # Judged before the store is opened as well: a mistake must not found one.
+    check_scope(scope)
+    identifier(subject, "subject")
+    identifier(client_id, "client_id")
     with authority(run, founds=True) as opened:
         grant = opened.login(
             subject, client_id=client_id, scope=scope, claims=claims, device=device

@@ -1,0 +1,61 @@
+-- What an entry changes for sessions: cut-offs and ended sessions keep the join of all entries
+-- about them, blocks stand one per line until an unblock lifts them.
+local JOINED = {session = true, subject = true, client = true, issuer = true}
+
+local function join(known, text)
+    -- Positions only grow, so the new entry wins; it is remembered as long as either.
+    local before, after = cjson.decode(string.match(known, ' (.*)$')), cjson.decode(text)
+    if tonumber(before[AT]) > tonumber(after[AT]) then after[AT] = before[AT] end
+    if before[EXPIRES] == cjson.null then
+        after[EXPIRES] = cjson.null
+    elseif after[EXPIRES] ~= cjson.null
+        and tonumber(before[EXPIRES]) > tonumber(after[EXPIRES]) then
+        after[EXPIRES] = before[EXPIRES]
+    end
+    return cjson.encode(after)
+end
+
+local function take_effect(entry, id, text)
+    local field = entry[KIND] .. ':' .. entry[MARK]
+    if entry[KIND] == 'block' then
+        local standing = redis.call('HGET', COVER, field)
+        local line = id .. ' ' .. text
+        redis.call('HSET', COVER, field, standing and (standing .. '\n' .. line) or line)
+    elseif JOINED[entry[KIND]] then
+        local known = redis.call('HGET', COVER, field)
+        redis.call('HSET', COVER, field, id .. ' ' .. (known and join(known, text) or text))
+    end
+end
+
+local function lift(entry)
+    local field = 'block:' .. entry[MARK]
+    local tags = {}
+    for text in string.gmatch(redis.call('HGET', COVER, field) or '', ' ([^\n]*)') do
+        tags[#tags + 1] = cjson.decode(text)[TAG]
+    end
+    redis.call('HDEL', COVER, field)
+    return table.concat(tags, ' ')
+end
+
+-- Appends one entry behind the head and moves the head, unless its tag is in the log already.
+-- Returns {id, entry, lifts}. The stream itself refuses an id that is not the highest.
+local function append(head, entry, text, lifts_all)
+    local known = redis.call('HGET', TAGS, entry[TAG])
+    if known then
+        local fields = redis.call('XRANGE', LOG, known, known)[1][2]
+        return {known, fields[2], fields[4]}
+    end
+    local lifts = lifts_all and lift(entry) or ''
+    head.seq = string.format('%.0f', tonumber(head.seq) + 1)
+    local id = head.epoch .. '-' .. head.seq
+    redis.call('XADD', LOG, id, 'entry', text, 'lifts', lifts)
+    redis.call('HSET', TAGS, entry[TAG], id)
+    redis.call('HSET', META, 'seq', head.seq, 'tag', entry[TAG])
+    if entry[EXPIRES] ~= cjson.null then redis.call('ZADD', EXPIRY, entry[EXPIRES], id) end
+    take_effect(entry, id, text)
+    return {id, text, lifts}
+end
+
+local function ring_bell()
+    redis.call('XADD', BELL, 'MAXLEN', '=', '1', '*', 'new', '1')
+end

@@ -1,0 +1,167 @@
+"""How entries, sessions and leases look as text in Redis. Pure: no connection in sight.
+
+Numbers are text inside the JSON, because Lua would round them. The order of an entry's fields is
+that of ``redis_lua/_entry.lua``; the names of a session's are those that ``rotate.lua`` uses.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from annul.core.revocation import Kind, Position, Reason, Revocation, Watermark
+from annul.core.session import Session
+from annul.stores.base import Identity, Lease
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from annul.core.revocation import Fingerprinter
+    from annul.stores.base import Draft
+
+__all__ = [
+    "begun_text",
+    "covering_from",
+    "entry_from",
+    "entry_text",
+    "identity_from",
+    "lease_from",
+    "lease_text",
+    "position_from",
+    "session_from",
+    "text_of",
+]
+
+_TEXTS = ("sid", "subject", "client_id", "scope", "device", "jkt", "handle_key")
+_NUMBERS = ("created_at", "last_seen", "idle_ttl", "ends_at", "auth_time", "rotated_at")
+
+
+def text_of(value: object) -> str:
+    """Return a value as compact JSON. Text that has no UTF-8 form raises ``ValueError``."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text.encode()  # here, and not when half a request has been written
+    return text
+
+
+def position_from(id_: bytes) -> Position:
+    """Return the position that a stream id ``epoch-seq`` stands for."""
+    epoch, _, seq = id_.partition(b"-")
+    return Position(int(epoch), int(seq))
+
+
+# --- entries --------------------------------------------------------------------------
+
+
+def entry_text(draft: Draft) -> str:
+    """Return a draft as it is kept in the log; its position will be the stream's id."""
+    return text_of(
+        [
+            draft.tag.hex(),
+            draft.issuer,
+            draft.kind.value,
+            draft.fingerprint.hex(),
+            draft.reason.value,
+            repr(draft.at),
+            None if draft.expires_at is None else str(draft.expires_at),
+            draft.id,
+            draft.actor,
+        ]
+    )
+
+
+def entry_from(id_: bytes, text: bytes, lifts: bytes = b"") -> Revocation:
+    """Return the entry that stands in the log at ``id_``."""
+    tag, issuer, kind, mark, reason, at, expires_at, readable, actor = json.loads(text)
+    return Revocation(
+        position=position_from(id_),
+        tag=bytes.fromhex(tag),
+        issuer=issuer,
+        kind=Kind(kind),
+        fingerprint=bytes.fromhex(mark),
+        reason=Reason(reason),
+        at=float(at),
+        expires_at=None if expires_at is None else int(expires_at),
+        id=readable,
+        actor=actor,
+        lifts=tuple(bytes.fromhex(lifted) for lifted in lifts.decode().split()),
+    )
+
+
+def covering_from(line: bytes) -> Revocation:
+    """Return the entry of a line ``id entry`` of what is in force."""
+    id_, _, text = line.partition(b" ")
+    return entry_from(id_, text)
+
+
+# --- sessions -------------------------------------------------------------------------
+
+
+def begun_text(session: Session, fingerprint: Fingerprinter) -> str:
+    """Return a session that is about to begin; the script adds where.
+
+    It carries its own fingerprints, which Lua cannot compute, and ``began``: the authentication
+    time as the denylist compares it.
+    """
+    row: dict[str, Any] = {name: getattr(session, name) for name in _TEXTS}
+    for name in _NUMBERS:
+        value = getattr(session, name)
+        row[name] = None if value is None else repr(value)
+    facts = session.facts(fingerprint)
+    return text_of(
+        row
+        | {
+            "family": session.family.hex(),
+            "claims": json.dumps(dict(session.claims), separators=(",", ":")),
+            "generation": str(session.generation),
+            "confirmed": session.confirmed,
+            "mark": (facts.session or b"").hex(),
+            "subject_mark": (facts.subject or b"").hex(),
+            "client_mark": (facts.client or b"").hex(),
+            "began": None if session.auth_time is None else str(int(session.auth_time)),
+        }
+    )
+
+
+def session_from(text: bytes) -> Session:
+    """Return the session that a script has stored."""
+    row = json.loads(text)
+    fields: dict[str, Any] = {name: row[name] for name in _TEXTS}
+    for name in _NUMBERS:
+        fields[name] = None if row[name] is None else float(row[name])
+    return Session(
+        family=bytes.fromhex(row["family"]),
+        since=Position(int(row["epoch"]), int(row["seq"])),
+        claims=json.loads(row["claims"]),
+        generation=int(row["generation"]),
+        confirmed=row["confirmed"],
+        **fields,
+    )
+
+
+# --- leases and identity --------------------------------------------------------------
+
+
+def lease_text(lease: Lease) -> str:
+    """Return a lease as it is kept in the table."""
+    mark = lease.watermark
+    held = None if mark is None else [mark.epoch, mark.seq, mark.tag.hex()]
+    return text_of([lease.id, held, lease.max_staleness, lease.label])
+
+
+def lease_from(text: bytes) -> Lease:
+    """Return a lease of the table."""
+    id_, held, max_staleness, label = json.loads(text)
+    mark = None if held is None else Watermark(held[0], held[1], bytes.fromhex(held[2]))
+    return Lease(id=id_, watermark=mark, max_staleness=max_staleness, label=label)
+
+
+def identity_from(fields: Sequence[bytes]) -> Identity:
+    """Return the identity out of ``meta``, in the order in which ``found.lua`` returns it."""
+    issuer, lineage, horizon, longest_token, longest_session = (text.decode() for text in fields)
+    return Identity(
+        issuer=issuer,
+        lineage=lineage,
+        horizon=float(horizon),
+        longest_token=int(longest_token),
+        longest_session=int(longest_session),
+    )
