@@ -34,7 +34,7 @@ def main() -> None:
     # The store that holds the revocations belongs to an authority of our own.
     with (
         annul.Authority.open(
-            "sqlite:///annul.db", issuer="https://annul.example", audience="my-api", access_ttl=3600
+            "sqlite:///annul.db", issuer="https://annul.example", audience="my-api"
         ) as authority,
         annul.Replica.open("sqlite:///annul.db", policy=policy, jwks=keys) as replica,
     ):

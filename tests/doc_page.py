@@ -8,7 +8,8 @@ What the page shows is what runs:
 - A ``python`` block is executed; all of a page share one namespace. Where a ``print`` has a comment
   on its line or right below it, that is what it must print.
 - A ``console`` block holds commands after ``$`` and, below each, what it must print. If its title
-  begins with "Terminal", the command goes on in the background once it has printed that much.
+  begins with "Terminal", the command stays in the background, and the page goes on as soon as it
+  has printed these lines, among others.
 
 ``…`` stands for anything. Ports are replaced by free ones, so that pages can run side by side.
 """
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<lang>\w*)(?: title=\"(?P<title>[^\"]*)\")?$")
 _PRINT = re.compile(r"^\s*print\(.*\)(?:  # (?P<shown>.+))?$")
-_PORT = re.compile(r"\b(8000|6379)\b")
+_PORT = re.compile(r"\b(?:8000|6379|6380)\b")
 _PATIENCE = 30
 
 
@@ -188,7 +189,9 @@ def _started(command: str, shown: list[str]) -> Iterator[None]:
     )
     assert process.stdout is not None
     try:
-        _compare(f"$ {command}", [process.stdout.readline().rstrip("\n") for _ in shown], shown)
+        for expected in shown:
+            if not any(_matches(line.rstrip("\n"), expected) for line in process.stdout):
+                raise AssertionError(f"$ {command}\nended without printing:\n{expected}")
         yield
     finally:
         process.terminate()
@@ -197,14 +200,14 @@ def _started(command: str, shown: list[str]) -> Iterator[None]:
 
 
 def _compare(where: str, printed: list[str], shown: list[str]) -> None:
-    fits = len(printed) == len(shown) and all(
-        re.fullmatch(".*".join(map(re.escape, expected.split("…"))), line)
-        for line, expected in zip(printed, shown, strict=True)
-    )
-    if not fits:
+    if len(printed) != len(shown) or not all(map(_matches, printed, shown)):
         raise AssertionError(
             f"{where}\nprinted:\n" + "\n".join(printed) + "\nthe page says:\n" + "\n".join(shown)
         )
+
+
+def _matches(line: str, expected: str) -> bool:
+    return re.fullmatch(".*".join(map(re.escape, expected.split("…"))), line) is not None
 
 
 def _free_port() -> int:

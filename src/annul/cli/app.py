@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import traceback
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "run"]
 
 _LONGEST_REPEATED = 24
-
-_IN_OUR_WORDS = ("pass kek_file= or kek=", "give --kek-file or ANNUL_KEK")
-"""What the library says to a programmer, and what it is called here."""
+_TOKEN = re.compile(r"(?:eyJ|v1\.)[\w-]+\.[\w.-]+", re.ASCII)
 
 # Python prints warnings that nobody handles; what the library has to say comes here as an error,
 # or as a note of the command that is running.
@@ -57,8 +56,8 @@ class App(click.Group):
                 code = self.invoke(context)
             sys.stdout.flush()
         except AnnulError as error:
-            sentence = str(error).replace(*_IN_OUR_WORDS)
-            problem.say(error.code, sentence, exits.exit_code(error), **_details(error))
+            code = exits.exit_code(error)
+            problem.say(error.code, exits.sentence(error), code, **_details(error))
         except click.exceptions.Exit as done:
             code = done.exit_code
         except click.exceptions.NoArgsIsHelpError as error:
@@ -95,6 +94,8 @@ class _Problem:
         self._for_machines = "--json" in words[: words.index("--") if "--" in words else None]
 
     def say(self, code: str, message: str, exit_code: int, **details: object) -> NoReturn:
+        # A token given as the name of a file is quoted like any name.
+        message = _TOKEN.sub("***", message)
         if self._for_machines:
             text = json.dumps({"code": code, "message": message, "exit_code": exit_code, **details})
         else:

@@ -148,7 +148,7 @@ def _clock(patient: Patient) -> Check:
 
 def _leases(patient: Patient) -> Check:
     if patient.renewal is None:
-        raise WrongStore("the lease table could not be read")
+        return Check("skipped", "needs the check before it")
     head = patient.renewal.head.position
     behind = [
         lease.label or lease.id
@@ -172,8 +172,8 @@ def _staleness(patient: Patient) -> Check:
         keys, age = len(verifier.jwks), verifier.staleness
         if not verifier.fresh:
             raise Misconfigured(
-                "a verifier does not become ready in time: raise --ready-timeout, or bring the"
-                " store nearer"
+                "a verifier does not become ready: mend what failed above, or raise"
+                " --ready-timeout if the store is only slow"
             )
     return Check("ok", f"a verifier is ready with {keys} public keys, {age * 1000:.0f} ms behind")
 
@@ -207,7 +207,7 @@ def doctor(run: Invocation) -> int:
             try:
                 check = look(patient)
             except AnnulError as error:
-                check = Check("failed", str(error), error.code)
+                check = Check("failed", exits.sentence(error), error.code)
                 lost = name in _FIRST
         checks.append((name, check))
     healthy = all(check.status != "failed" for _name, check in checks)

@@ -6,7 +6,17 @@ from typing import NamedTuple
 
 from annul.errors import AnnulError, Misconfigured, RequestRefused, TokenRejected, Unavailable
 
-__all__ = ["BUG", "EXITS", "INTERRUPTED", "REFUSED", "USAGE", "Exit", "Interrupted", "exit_code"]
+__all__ = [
+    "BUG",
+    "EXITS",
+    "INTERRUPTED",
+    "REFUSED",
+    "USAGE",
+    "Exit",
+    "Interrupted",
+    "exit_code",
+    "sentence",
+]
 
 
 class Exit(NamedTuple):
@@ -34,6 +44,10 @@ EXITS = (
 )
 
 
+_IN_OUR_WORDS = ("pass kek_file= or kek=", "give --kek-file or ANNUL_KEK")
+"""What the library calls something for programmers, and what it is called here."""
+
+
 class Interrupted(BaseException):
     """A signal asked the process to end; raised so that everything open is closed on the way."""
 
@@ -48,3 +62,8 @@ def exit_code(error: AnnulError) -> int:
         if isinstance(error, row.errors):
             return row.code
     return BUG
+
+
+def sentence(error: AnnulError) -> str:
+    """Return what an error says to somebody on a command line."""
+    return str(error).replace(*_IN_OUR_WORDS)

@@ -5,21 +5,22 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
+from redis.exceptions import AuthenticationError, NoPermissionError
 
 from annul.errors import Misconfigured, StoreUnavailable, WrongStore
 
 if TYPE_CHECKING:
+    from redis.exceptions import RedisError
+
     from annul.errors import AnnulError
 
-__all__ = ["explain", "lost"]
+__all__ = ["explain", "lost", "refusal"]
 
 _MEANINGS: dict[str, tuple[type[AnnulError], str]] = {
     # Said by our own scripts.
     "UNFOUNDED": (
         StoreUnavailable,
-        "{place} holds no store under this prefix: an authority has to found it. If there was one,"
-        " the server has lost its data",
+        "{place} holds no store under this prefix: nobody has founded it yet, or it was lost",
     ),
     "OTHERISSUER": (
         WrongStore,
@@ -34,6 +35,7 @@ _MEANINGS: dict[str, tuple[type[AnnulError], str]] = {
         "{place} holds a part of a store under this prefix: restore it, or use another prefix",
     ),
     # Said by the server.
+    "NODATABASE": (Misconfigured, "{place} has no database of that number; it is often 0"),
     "NOAUTH": (Misconfigured, "{place} wants a password: put it into the URL"),
     "WRONGPASS": (Misconfigured, "{place} refuses this user name and password"),
     "NOPERM": (Misconfigured, "{place} does not let this user do that: {detail}"),
@@ -54,25 +56,30 @@ _MEANINGS: dict[str, tuple[type[AnnulError], str]] = {
 _INSIDE_A_SCRIPT = re.compile(r": -([A-Z]+) ")
 
 
-def explain(error: ResponseError | AuthenticationError, place: str) -> AnnulError:
+def explain(error: RedisError, place: str) -> AnnulError:
     """Return the error of ours for a command that the server has answered with an error."""
     text = str(error)
     code = error.status_code or text.partition(" ")[0]
     inside = _INSIDE_A_SCRIPT.search(text)
     if inside is not None:
         code = inside[1]
-    if isinstance(error, AuthenticationError) and code not in _MEANINGS:
-        code = "WRONGPASS"
     if isinstance(error, NoPermissionError):
         code = "NOPERM"
-    if "DB index" in text:
-        return Misconfigured(f"{place} does not have a database of that number")
-    meaning, sentence = _MEANINGS.get(
-        code, (StoreUnavailable, "{place} refused an operation: {detail}")
-    )
-    return meaning(sentence.format(place=place, detail=text))
+    elif isinstance(error, AuthenticationError) and code not in _MEANINGS:
+        code = "WRONGPASS"
+    elif "DB index" in text:
+        code = "NODATABASE"
+    return refusal(code, place, text)
 
 
-def lost(place: str) -> StoreUnavailable:
+def refusal(code: str, place: str, detail: str = "") -> AnnulError:
+    """Return the error of ours for an error code, by the server or by a script."""
+    unknown = (StoreUnavailable, "{place} refused an operation: {detail}")
+    kind, sentence = _MEANINGS.get(code, unknown)
+    return kind(sentence.format(place=place, detail=detail))
+
+
+def lost(error: Exception, place: str) -> StoreUnavailable:
     """Return the error for a connection that gave no answer, whatever became of the request."""
-    return StoreUnavailable(f"{place} did not answer in time, or could not be reached")
+    detail = f": {error}" if str(error) else ""
+    return StoreUnavailable(f"{place} did not answer in time, or could not be reached{detail}")

@@ -19,6 +19,7 @@ try:
     from redis.backoff import NoBackoff
     from redis.exceptions import (
         AuthenticationError,
+        BusyLoadingError,
         NoScriptError,
         RedisError,
         ResponseError,
@@ -64,7 +65,7 @@ class Lane:
                 if connection.is_connected and await connection.can_read():
                     await connection.disconnect(nowait=True)  # the server hung up meanwhile
                 if not connection.is_connected:
-                    await connection.connect()
+                    await connection.connect()  # type: ignore[no-untyped-call]  # theirs
                 await connection.send_packed_command(connection.pack_commands(commands))
                 return [await _answer(connection) for _ in commands]
             finally:
@@ -125,27 +126,27 @@ class Link:
         self._bell: Lane | None = None
 
     async def send(self, *commands: Command) -> list[Any]:
-        """Return the answers to all commands; raise the first refusal among them."""
-        answers = await self._exchange(commands)
-        for answer in answers:
-            if isinstance(answer, ResponseError):
-                raise explain(answer, self.address.place)
-        return answers
+        """Return the answers to commands sent together; raise the first refusal among them."""
+        return self.checked(await self.attempt(*commands))
 
-    async def send_each(self, *commands: Command) -> list[Any]:
-        """Return the answers to all commands, the refusals among them as they are."""
+    async def attempt(self, *commands: Command) -> list[Any]:
+        """Return the answers to commands sent together, refusals among them as they are."""
         return await self._exchange(commands)
 
-    async def call(self, script: Script, *arguments: str | bytes, also: Sequence[Command] = ()) -> list[Any]:
-        """Run a script and then ``also``; return all answers, the script's first."""
-        tail = (len(script.keys), *script.names(self.address.prefix), *arguments)
+    async def call(self, script: Script, *arguments: str) -> Any:  # noqa: ANN401 - its answer
+        """Return what a script answers."""
+        (answer,) = self.checked(await self.call_and(script, arguments, ()))
+        return answer
+
+    async def call_and(
+        self, script: Script, arguments: Sequence[str], also: Sequence[Command]
+    ) -> list[Any]:
+        """Run a script, then ``also`` on the same connection; return all answers as they are."""
+        tail: Command = (len(script.keys), *script.names(self.address.prefix), *arguments)
         answers = await self._exchange([("EVALSHA", script.sha, *tail), *also])
         if isinstance(answers[0], NoScriptError):
-            # It has not run: a server forgets scripts when it restarts.
+            # So it has not run: a server forgets scripts when it restarts.
             answers = await self._exchange([("EVAL", script.source, *tail), *also])
-        for answer in answers[:1]:
-            if isinstance(answer, ResponseError):
-                raise explain(answer, self.address.place)
         return answers
 
     async def listen(self, command: Command, timeout: float) -> Any:  # noqa: ANN401 - see send
@@ -153,10 +154,15 @@ class Link:
 
         It has connections of its own, so that waiting keeps nobody from working.
         """
-        (answer,) = await self._exchange([command], waiting=timeout)
-        if isinstance(answer, ResponseError):
-            raise explain(answer, self.address.place)
+        (answer,) = self.checked(await self._exchange([command], waiting=timeout))
         return answer
+
+    def checked(self, answers: list[Any]) -> list[Any]:
+        """Return the answers if there is no refusal among them, and raise the first otherwise."""
+        for answer in answers:
+            if isinstance(answer, ResponseError):
+                raise explain(answer, self.address.place)
+        return answers
 
     async def close(self) -> None:
         """Disconnect. Closing twice is harmless."""
@@ -175,11 +181,12 @@ class Link:
         timeout = self.address.timeout + (waiting or 0.0)
         try:
             return await lane.exchange(commands, timeout)
-        except AuthenticationError as error:
+        except (AuthenticationError, BusyLoadingError, ResponseError) as error:
+            # Refused while connecting, or in a way that ends the connection.
             raise explain(error, self.address.place) from error
         except (RedisError, OSError) as error:
-            # asyncio.timeout and sockets raise OSErrors too.
-            raise lost(self.address.place) from error
+            # asyncio.timeout raises an OSError too.
+            raise lost(error, self.address.place) from error
 
     def _lane(self, *, waiting: bool) -> Lane:
         if self._closed:

@@ -65,13 +65,14 @@ def entry_text(draft: Draft) -> str:
             None if draft.expires_at is None else str(draft.expires_at),
             draft.id,
             draft.actor,
+            "",  # what it lifts, which only the store knows
         ]
     )
 
 
-def entry_from(id_: bytes, text: bytes, lifts: bytes = b"") -> Revocation:
+def entry_from(id_: bytes, text: bytes) -> Revocation:
     """Return the entry that stands in the log at ``id_``."""
-    tag, issuer, kind, mark, reason, at, expires_at, readable, actor = json.loads(text)
+    tag, issuer, kind, mark, reason, at, expires_at, readable, actor, lifts = json.loads(text)
     return Revocation(
         position=position_from(id_),
         tag=bytes.fromhex(tag),
@@ -83,7 +84,7 @@ def entry_from(id_: bytes, text: bytes, lifts: bytes = b"") -> Revocation:
         expires_at=None if expires_at is None else int(expires_at),
         id=readable,
         actor=actor,
-        lifts=tuple(bytes.fromhex(lifted) for lifted in lifts.decode().split()),
+        lifts=tuple(bytes.fromhex(lifted) for lifted in lifts.split()),
     )
 
 
@@ -106,7 +107,6 @@ def begun_text(session: Session, fingerprint: Fingerprinter) -> str:
     for name in _NUMBERS:
         value = getattr(session, name)
         row[name] = None if value is None else repr(value)
-    facts = session.facts(fingerprint)
     return text_of(
         row
         | {
@@ -114,9 +114,9 @@ def begun_text(session: Session, fingerprint: Fingerprinter) -> str:
             "claims": json.dumps(dict(session.claims), separators=(",", ":")),
             "generation": str(session.generation),
             "confirmed": session.confirmed,
-            "mark": (facts.session or b"").hex(),
-            "subject_mark": (facts.subject or b"").hex(),
-            "client_mark": (facts.client or b"").hex(),
+            "mark": fingerprint(Kind.SESSION, session.sid).hex(),
+            "subject_mark": fingerprint(Kind.SUBJECT, session.subject).hex(),
+            "client_mark": fingerprint(Kind.CLIENT, session.client_id).hex(),
             "began": None if session.auth_time is None else str(int(session.auth_time)),
         }
     )

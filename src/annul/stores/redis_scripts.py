@@ -8,14 +8,14 @@ The keys of a store, all with one hash tag::
 
     meta      hash    identity, head of the log, public keys: nothing secret
     ring      hash    the sealed keyring
-    log       stream  id epoch-seq; an entry is a JSON array of text, and beside it what it lifts
+    log       stream  id epoch-seq; an entry is a JSON array of text
     tags      hash    tag → id
     expiry    zset    id by the time from which it may be forgotten
     cover     hash    kind:fingerprint → what is in force: "id entry", of blocks one per line
-    sessions  hash    sid → JSON object of text
-    families  hash    family → sid
-    index     zset    subject:fingerprint:sid and client:fingerprint:sid
-    ends      zset    sid by absolute end
+    sessions  hash    fingerprint of the sid → JSON object of text
+    families  hash    family → fingerprint of the sid
+    index     zset    sessions by subject, by client and by their beginning, sorted as text
+    ends      zset    sessions by absolute end
     leases    hash    lease id → JSON
     clock     string  the server's time when a lease was last renewed; it never goes back
     bell      stream  its only entry is replaced when there is something new to read
@@ -34,17 +34,20 @@ __all__ = [
     "APPEND",
     "BEGIN",
     "CONFIRM",
+    "DROP_COVERED",
     "FOUND",
     "LIST",
     "PRUNE",
     "RENEW",
     "ROTATE",
+    "SCHEMA",
     "SWAP_RING",
     "Script",
     "key",
 ]
 
-_SCHEMA = "1"
+SCHEMA = "1"
+"""Which layout of keys and rows this is; a store with another one is refused."""
 _FOLDER = files("annul.stores") / "redis_lua"
 
 
@@ -68,7 +71,7 @@ class Script:
 
 def _script(name: str, *, keys: str, parts: str = "") -> Script:
     declared = tuple(keys.split())
-    source = f"local SCHEMA = '{_SCHEMA}'\n"
+    source = f"local SCHEMA = '{SCHEMA}'\n"
     for number, key_name in enumerate(declared, 1):
         source += f"local {key_name.upper()} = KEYS[{number}]\n"
     for part in (*parts.split(), name):
@@ -84,16 +87,21 @@ FOUND = _script("found", keys="meta log", parts="_founded")
 RENEW = _script("renew", keys="leases clock", parts="_founded")
 APPEND = _script("append", keys=_LOG, parts=_APPENDING)
 BEGIN = _script(
-    "begin", keys="meta cover sessions families index ends", parts="_founded _entry _covering"
+    "begin",
+    keys="meta cover sessions families index ends",
+    parts="_founded _entry _covering _rows",
 )
-ROTATE = _script(
-    "rotate", keys=f"{_LOG} sessions families", parts=f"{_APPENDING} _covering"
-)
+ROTATE = _script("rotate", keys=f"{_LOG} sessions families", parts=f"{_APPENDING} _covering")
 CONFIRM = _script("confirm", keys="sessions")
 LIST = _script("list", keys="meta cover sessions index", parts="_founded _entry _covering")
 SWAP_RING = _script("swap_ring", keys="meta ring bell", parts="_founded")
 PRUNE = _script(
     "prune",
     keys="meta log tags expiry cover sessions families index ends",
-    parts="_founded _entry",
+    parts="_founded _entry _rows",
+)
+DROP_COVERED = _script(
+    "drop_covered",
+    keys="meta log sessions families index ends",
+    parts="_founded _entry _rows",
 )

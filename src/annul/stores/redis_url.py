@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -69,7 +69,7 @@ def address_from_url(url: str) -> Address:
     ca = options.get("ca")
     if ca is not None and not tls:
         raise Misconfigured("ca is about TLS: write rediss:// or leave it out")
-    if ca is not None and not os.path.isfile(ca):
+    if ca is not None and not Path(ca).is_file():
         raise Misconfigured(f"there is no file of certificates at {ca}")
     return Address(
         host=parts.hostname,

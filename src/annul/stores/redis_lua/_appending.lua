@@ -24,36 +24,37 @@ local function take_effect(entry, id, text)
     elseif JOINED[entry[KIND]] then
         local known = redis.call('HGET', COVER, field)
         redis.call('HSET', COVER, field, id .. ' ' .. (known and join(known, text) or text))
+    elseif entry[KIND] == 'unblock' and entry[LIFTS] ~= '' then
+        redis.call('HDEL', COVER, 'block:' .. entry[MARK])
     end
 end
 
-local function lift(entry)
-    local field = 'block:' .. entry[MARK]
+local function standing_blocks(mark)
     local tags = {}
-    for text in string.gmatch(redis.call('HGET', COVER, field) or '', ' ([^\n]*)') do
+    for text in string.gmatch(redis.call('HGET', COVER, 'block:' .. mark) or '', ' ([^\n]*)') do
         tags[#tags + 1] = cjson.decode(text)[TAG]
     end
-    redis.call('HDEL', COVER, field)
     return table.concat(tags, ' ')
 end
 
 -- Appends one entry behind the head and moves the head, unless its tag is in the log already.
--- Returns {id, entry, lifts}. The stream itself refuses an id that is not the highest.
+-- Returns {id, entry}. XADD is the first write, and refuses an id that is not the highest.
 local function append(head, entry, text, lifts_all)
     local known = redis.call('HGET', TAGS, entry[TAG])
-    if known then
-        local fields = redis.call('XRANGE', LOG, known, known)[1][2]
-        return {known, fields[2], fields[4]}
+    if known then return {known, redis.call('XRANGE', LOG, known, known)[1][2][2]} end
+    if lifts_all then
+        entry[LIFTS] = standing_blocks(entry[MARK])
+        text = cjson.encode(entry)
     end
-    local lifts = lifts_all and lift(entry) or ''
-    head.seq = string.format('%.0f', tonumber(head.seq) + 1)
-    local id = head.epoch .. '-' .. head.seq
-    redis.call('XADD', LOG, id, 'entry', text, 'lifts', lifts)
+    local seq = string.format('%.0f', tonumber(head.seq) + 1)
+    local id = head.epoch .. '-' .. seq
+    redis.call('XADD', LOG, id, 'entry', text)
     redis.call('HSET', TAGS, entry[TAG], id)
-    redis.call('HSET', META, 'seq', head.seq, 'tag', entry[TAG])
+    redis.call('HSET', META, 'seq', seq, 'tag', entry[TAG])
     if entry[EXPIRES] ~= cjson.null then redis.call('ZADD', EXPIRY, entry[EXPIRES], id) end
     take_effect(entry, id, text)
-    return {id, text, lifts}
+    head.seq = seq
+    return {id, text}
 end
 
 local function ring_bell()

@@ -5,9 +5,8 @@ local row = cjson.decode(ARGV[3])
 row.epoch, row.seq = head.epoch, head.seq
 local cover = covering(row, ARGV[2])
 if cover then return {'covered', cover} end
-redis.call('HSET', SESSIONS, row.sid, cjson.encode(row))
-redis.call('HSET', FAMILIES, row.family, row.sid)
-redis.call('ZADD', INDEX, 0, 'subject:' .. row.subject_mark .. ':' .. row.sid,
-    0, 'client:' .. row.client_mark .. ':' .. row.sid)
-redis.call('ZADD', ENDS, row.ends_at, row.sid)
+redis.call('HSET', SESSIONS, row.mark, cjson.encode(row))
+redis.call('HSET', FAMILIES, row.family, row.mark)
+for _, place in ipairs({places(row)}) do redis.call('ZADD', INDEX, 0, place) end
+redis.call('ZADD', ENDS, row.ends_at, row.mark)
 return {'began', head.epoch, head.seq}

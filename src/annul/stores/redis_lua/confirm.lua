@@ -1,5 +1,5 @@
 -- The caller has heard that this generation was reached, so its predecessor's time runs out.
--- ARGV: sid, generation
+-- ARGV: fingerprint of the session, generation
 local text = redis.call('HGET', SESSIONS, ARGV[1])
 if not text then return 0 end
 local row = cjson.decode(text)

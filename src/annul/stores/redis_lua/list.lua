@@ -6,7 +6,7 @@ if refusal then return refusal end
 local members = redis.call('ZRANGEBYLEX', INDEX, ARGV[4], ARGV[5], 'LIMIT', 0, ARGV[6])
 local count, alive = 0, {}
 for _, member in ipairs(members) do
-    local text = redis.call('HGET', SESSIONS, string.match(member, '^%a+:%x+:(.*)$'))
+    local text = redis.call('HGET', SESSIONS, string.match(member, ':(%x+)$'))
     local row = cjson.decode(text)
     if within_limits(row, tonumber(ARGV[3])) and not covering(row, ARGV[2]) then
         count = count + 1

@@ -1,5 +1,6 @@
 -- ARGV: issuer, name of meta, lease id, lease
 local meta = ARGV[2]
+if redis.call('EXISTS', meta) == 0 then return false end
 local head, refusal = founded(meta)
 if refusal then return refusal end
 redis.call('HSET', LEASES, ARGV[3], ARGV[4])

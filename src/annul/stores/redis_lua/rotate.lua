@@ -3,8 +3,8 @@
 local head, refusal = founded(META)
 if refusal then return refusal end
 local asked = cjson.decode(ARGV[3])
-local sid = redis.call('HGET', FAMILIES, asked.family)
-local text = sid and redis.call('HGET', SESSIONS, sid)
+local mark = redis.call('HGET', FAMILIES, asked.family)
+local text = mark and redis.call('HGET', SESSIONS, mark)
 if not text then return {'unknown'} end
 local row = cjson.decode(text)
 if asked.client_id ~= cjson.null and asked.client_id ~= row.client_id then return {'unknown'} end
@@ -22,7 +22,7 @@ if presented >= current then
     -- Until the caller says that it has heard of it: see confirm.lua.
     row.confirmed = false
     text = cjson.encode(row)
-    redis.call('HSET', SESSIONS, sid, text)
+    redis.call('HSET', SESSIONS, mark, text)
     return {'rotated', text, presented > current and '1' or '0'}
 end
 
@@ -31,7 +31,7 @@ local retry_allowed = row.jkt ~= cjson.null or not row.confirmed or row.rotated_
 if presented == current - 1 and retry_allowed then return {'retried', text} end
 
 local entry = {asked.replay_tag, head.issuer, 'session', row.mark, 'refresh_reuse', asked.now,
-    asked.replay_expires_at, row.sid, cjson.null}
+    asked.replay_expires_at, row.sid, cjson.null, ''}
 local replay = append(head, entry, cjson.encode(entry), false)
 ring_bell()
 return {'replayed', text, replay}
