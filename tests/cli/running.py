@@ -48,7 +48,7 @@ def environment(**more: str) -> dict[str, str]:
     return kept | {"PYTHONPATH": str(SOURCE)} | more
 
 
-def process(*words: str, stdin: bytes = b"", **more: Any) -> Ran:
+def process(*words: str, stdin: bytes = b"", **more: Any) -> Ran:  # noqa: ANN401 - for subprocess
     """Run a command in a process of its own."""
     done = subprocess.run(
         [*COMMAND, *words],

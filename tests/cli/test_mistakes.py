@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -16,6 +16,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from tests.cli.running import annul, log_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def sql(statement: str) -> Callable[[], object]:
 
 
 def weak_key() -> None:
-    key = rsa.generate_private_key(65_537, 1024)
+    key = rsa.generate_private_key(65_537, 1024)  # noqa: S505 - weak on purpose
     Path("weak.pem").write_bytes(
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     )

@@ -218,7 +218,10 @@ def on_a_terminal(*words: str, typed: bytes = b"") -> tuple[int, str]:
     """Run a command on a terminal of its own; return its exit code and what was shown."""
     child, screen = pty.fork()
     if child == 0:
-        os.execve(COMMAND[0], [*COMMAND, *words], environment(TERM="xterm", COLUMNS="80"))
+        # The child of a fork, which only becomes the command.
+        os.execve(  # noqa: S606
+            COMMAND[0], [*COMMAND, *words], environment(TERM="xterm", COLUMNS="80")
+        )
     shown = b""
     while select.select([screen], [], [], 10)[0]:
         try:

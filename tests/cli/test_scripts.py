@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.cli.running import annul
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.txt"))
 
@@ -71,7 +73,7 @@ def run(line: Line) -> None:
         assert missing is None, missing
 
 
-def difference(expected: Any, found: Any, where: str = "") -> str | None:
+def difference(expected: object, found: object, where: str = "") -> str | None:
     """Return where what was found does not hold what was expected, ``None`` if it does."""
     if expected == "*":
         return None

@@ -1,4 +1,4 @@
-"""What must not be seen: tokens and passphrases in errors, signatures, keys that others may read."""
+"""What must not be seen: tokens and passphrases in errors, signatures, keys others may read."""
 
 from __future__ import annotations
 

@@ -195,7 +195,8 @@ _FIRST = {"store", "identity"}
 def doctor(run: Invocation) -> int:
     """Examine a deployment, and say what to do.
 
-    Looks at the store, its keys, its clock and its verifiers, and changes nothing. It exits with 1 if a check failed.
+    Looks at the store, its keys, its clock and its verifiers, and changes nothing. It exits with 1
+    if a check failed.
     """
     patient = Patient(run)
     checks: list[tuple[str, Check]] = []

@@ -32,10 +32,10 @@ _CHUNK = 65_536
 def follow(run: Invocation) -> None:
     """Verify tokens from stdin, following a store.
 
-    A verifier as a process of its own. Every line of stdin is a token, every answer a line of JSON: "event" is accepted or refused,
-    with "code" if refused and "ms" for how long it took. Lines with the event ready or stale say
-    when the verifier became able or unable to answer; alarm says that the store lost data. It
-    ends with stdin.
+    A verifier as a process of its own. Every line of stdin is a token, every answer a line of JSON:
+    "event" is accepted or refused, with "code" if refused and "ms" for how long it took. Lines with
+    the event ready or stale say when the verifier became able or unable to answer; alarm says that
+    the store lost data. It ends with stdin.
 
     Only the public side of the store is read; the signing keys stay sealed.
     """

@@ -69,8 +69,8 @@ def login(
 def refresh(run: Invocation, *, token: str | None, client_id: str | None, only: str | None) -> None:
     """Exchange a refresh token for its successor.
 
-    A fresh access token comes with it. The token comes from the argument or, better, from stdin. A token that was used up before
-    ends the session: somebody has a copy.
+    A fresh access token comes with it. The token comes from the argument or, better, from stdin. A
+    token that was used up before ends the session: somebody has a copy.
     """
     text = token_from(token)
     with authority(run) as opened:
@@ -84,8 +84,8 @@ def refresh(run: Invocation, *, token: str | None, client_id: str | None, only: 
 def logout(run: Invocation, *, token: str | None) -> None:
     """End the session that a token belongs to.
 
-    It may be an access or a refresh token. It must be genuine and may have expired. The session's other tokens die with it; other
-    sessions of the same subject go on.
+    It may be an access or a refresh token. It must be genuine and may have expired. The session's
+    other tokens die with it; other sessions of the same subject go on.
     """
     text = token_from(token)
     with authority(run) as opened:

@@ -27,9 +27,9 @@ _DATES = ("iat", "nbf", "exp", "auth_time")
 def verify(run: Invocation, *, token: str | None) -> None:
     """Verify an access token, and print what it says.
 
-    Revocations included. Uses only the public side of the store: the key set and the log of revocations. A token that
-    is refused exits with 1 and its code; a store that cannot be followed exits with 4, because
-    nobody can tell then.
+    Revocations included. Uses only the public side of the store: the key set and the log of
+    revocations. A token that is refused exits with 1 and its code; a store that cannot be followed
+    exits with 4, because nobody can tell then.
     """
     text = token_from(token)
     with replica(run) as verifier:
@@ -64,7 +64,8 @@ def verify(run: Invocation, *, token: str | None) -> None:
 def inspect(*, token: str | None, as_json: bool) -> None:
     """Decode a token WITHOUT VERIFYING IT.
 
-    For a person who is looking for a mistake. Whatever it shows may be forged. The signature is not shown, so the output is no token.
+    For a person who is looking for a mistake. Whatever it shows may be forged. The signature is not
+    shown, so the output is no token.
     """
     out = Output(as_json=as_json)
     text = token_from(token)

@@ -12,6 +12,7 @@ an alarm and reloads. Between rounds it waits at the store's doorbell and applie
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import threading
@@ -158,12 +159,14 @@ class Follower:
         self.window = never(cause)
 
     async def _leave(self, reader: LogReader) -> None:
-        for parting in (reader.release(self._lease_id), reader.close()):
-            try:
-                async with asyncio.timeout(self._max_staleness):
-                    await parting
-            except (AnnulError, TimeoutError):
-                log.debug("the store is out of reach; the lease just falls silent")
+        try:
+            async with asyncio.timeout(self._max_staleness):
+                await reader.release(self._lease_id)
+        except (AnnulError, TimeoutError):
+            log.debug("the store is out of reach; the lease just falls silent")
+        finally:
+            with contextlib.suppress(AnnulError):
+                await reader.close()
 
     def _pause(self, attempt: int) -> float:
         # Jittered, so that replicas which lost the store together do not come back together.
