@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any, Self
 
 from annul.authority.kek import KekSource
-from annul.authority.revocation import Revocations, check_target
+from annul.authority.revocation import Revocations, check_target, check_timeout, repeatable
 from annul.authority.rotation import Rotation
 from annul.authority.sessions import Grant, SessionInfo, Sessions
 from annul.authority.settings import Settings
@@ -50,15 +50,14 @@ class AsyncAuthority(KeyVerbs):
         store: Store,
         settings: Settings,
         rotation: Rotation,
-        identity: Identity,
         replica: Replica,
     ) -> None:
         self._store = store
         self._settings = settings
         self._rotation = rotation
         self._replica = replica
-        self._sessions = Sessions(store, settings, rotation, identity, replica.observe)
-        self._revocations = Revocations(store, settings, identity, replica.observe)
+        self._sessions = Sessions(store, settings, rotation, replica.observe)
+        self._revocations = Revocations(store, settings, replica.observe)
         self._tidy_at = 0.0
 
     @classmethod
@@ -115,7 +114,7 @@ class AsyncAuthority(KeyVerbs):
         source = KekSource.choose(url, issuer=issuer, kek=kek, kek_file=kek_file)
         store = open_store(url, issuer=issuer, allow_volatile=allow_volatile_store, clock=clock)
         try:
-            identity = await store.found(
+            await store.found(
                 Identity(
                     issuer=issuer,
                     lineage=b64url_encode(entropy(_LINEAGE_BYTES)),
@@ -138,7 +137,7 @@ class AsyncAuthority(KeyVerbs):
         except BaseException:
             await store.close()
             raise
-        return cls(store, settings, rotation, identity, replica)
+        return cls(store, settings, rotation, replica)
 
     async def close(self) -> None:
         """Stop following the store and give up connections. Closing twice is harmless."""
@@ -241,7 +240,7 @@ class AsyncAuthority(KeyVerbs):
             if other.session_id != verified.session_id
         ]
         if not others:
-            return RevocationReceipt(epoch=None, seq=None)
+            return RevocationReceipt(epoch=None, seq=None, sessions=0)
         return await self._revocations.write(others, sessions=len(others))
 
     # --- revocation -------------------------------------------------------------------
@@ -272,8 +271,7 @@ class AsyncAuthority(KeyVerbs):
         the key to the repeated call, and it completes the first one.
         """
         target = check_target(target)
-        if dry_run:
-            return await self._revocations.preview(target.kind, target.id)
+        check_timeout(timeout)
         draft = self._revocations.draft(
             target.kind,
             target.id,
@@ -282,13 +280,16 @@ class AsyncAuthority(KeyVerbs):
             issuer=issuer,
             idempotency_key=idempotency_key,
         )
-        ends = await self._store.count(target.kind, target.id, self._settings.clock())
-        if isinstance(target, KeyId) and issuer is None:
-            # The new key set first: a verifier that drops the key already knows its successor.
-            await self._rotation.revoke(target.id)
-            self._replica.observe_keys(self._rotation.published)
-        receipt = await self._revocations.write([draft], sessions=ends)
-        return await self._revocations.confirm(receipt, timeout) if wait else receipt
+        if dry_run:
+            return await self._revocations.preview(draft)
+        with repeatable(draft):
+            ends = await self._revocations.count_few(draft)
+            if isinstance(target, KeyId) and draft.issuer == self._settings.issuer:
+                # The new key set first: a verifier that drops the key already knows its successor.
+                await self._rotation.revoke(target.id)
+                self._replica.observe_keys(self._rotation.published)
+            receipt = await self._revocations.write([draft], sessions=ends)
+            return await self._revocations.confirm(receipt, timeout) if wait else receipt
 
     async def block(
         self, subject: str, *, reason: str = "user_disabled", actor: str | None = None
@@ -330,7 +331,8 @@ class AsyncAuthority(KeyVerbs):
 
     async def _tidy(self) -> None:
         now = self._settings.clock()
-        if now - self._tidy_at > _TIDY_EVERY:
+        # Only with a clock that agrees with the store's: a fresh replica proves that.
+        if now - self._tidy_at > _TIDY_EVERY and self._replica.fresh:
             self._tidy_at = now
             try:
                 await self._store.prune(now)

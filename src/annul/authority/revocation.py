@@ -7,11 +7,14 @@ it covers. One entry is written whatever it ends: what it covers is computed, ne
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from math import isfinite
 from typing import TYPE_CHECKING
 
 from annul.core.encoding import EncodingError, b64url_decode, b64url_encode
 from annul.core.revocation import (
+    LASTING,
+    LONGEST_FOREIGN,
     ClientId,
     Everything,
     Fingerprinter,
@@ -31,10 +34,10 @@ from annul.errors import InvalidRequest, NotYetConfirmed, StoreUnavailable
 from annul.stores.base import Draft
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from annul.authority.settings import Settings
-    from annul.stores.base import Identity, Lease, Store
+    from annul.stores.base import Lease, Store
 
 __all__ = ["Revocations"]
 
@@ -50,12 +53,10 @@ class Revocations:
         self,
         store: Store,
         settings: Settings,
-        identity: Identity,
         observe: Callable[[Iterable[Revocation]], None],
     ) -> None:
         self._store = store
         self._settings = settings
-        self._identity = identity
         self._observe = observe
 
     # --- drafts -----------------------------------------------------------------------
@@ -72,8 +73,12 @@ class Revocations:
         idempotency_key: str | None = None,
     ) -> Draft:
         """Return an entry that is not in the log yet; ``InvalidRequest`` for bad arguments."""
-        issuer = self._settings.issuer if issuer is None else identifier(issuer, "issuer")
+        own = self._settings.issuer
+        issuer = own if issuer is None else identifier(issuer, "issuer")
         now = self._settings.clock()
+        if issuer != own and token_exp is None:
+            # Nobody here knows how long somebody else's tokens and sessions live.
+            token_exp = now + LONGEST_FOREIGN
         return Draft(
             tag=self._tag(idempotency_key),
             issuer=issuer,
@@ -85,12 +90,14 @@ class Revocations:
                 kind,
                 now=now,
                 token_exp=token_exp,
-                longest_token=self._identity.longest_token,
-                longest_session=self._identity.longest_session,
+                # Our own lifetimes are added by the store, which knows the longest.
+                longest_token=0,
+                longest_session=0 if issuer == own else LONGEST_FOREIGN,
             ),
             id=value or None,
             actor=None if actor is None else identifier(actor, "actor"),
             lifts_all=kind is Kind.UNBLOCK,
+            lasting=kind in LASTING,
         )
 
     def _tag(self, idempotency_key: str | None) -> bytes:
@@ -106,16 +113,15 @@ class Revocations:
 
     # --- writing ----------------------------------------------------------------------
 
-    async def write(self, drafts: Sequence[Draft], *, sessions: int = 0) -> RevocationReceipt:
+    async def write(
+        self, drafts: Sequence[Draft], *, sessions: int | None = None
+    ) -> RevocationReceipt:
         """Append drafts, honour them in this process at once, and return the receipt of the last.
 
         Raises ``StoreUnavailable`` with the idempotency key if the store did not confirm.
         """
-        key = b64url_encode(drafts[-1].tag)
-        try:
+        with repeatable(drafts[-1]):
             entries = (await self._store.append(drafts)).entries
-        except StoreUnavailable as error:
-            raise StoreUnavailable(str(error), idempotency_key=key) from error
         last = entries[-1]
         if (last.kind, last.fingerprint) != (drafts[-1].kind, drafts[-1].fingerprint):
             raise InvalidRequest("this idempotency_key belongs to another revocation")
@@ -125,13 +131,26 @@ class Revocations:
             epoch=position.epoch,
             seq=position.seq,
             sessions=sessions,
-            idempotency_key=key,
+            idempotency_key=b64url_encode(drafts[-1].tag),
         )
 
-    async def preview(self, kind: Kind, value: str) -> RevocationReceipt:
+    async def preview(self, draft: Draft) -> RevocationReceipt:
         """Return what a revocation would end, without writing it."""
-        sessions = await self._store.count(kind, value, self._settings.clock())
+        sessions = 0
+        if draft.issuer == self._settings.issuer:
+            sessions = await self._store.count(draft.kind, draft.id or "", draft.at)
         return RevocationReceipt(epoch=None, seq=None, sessions=sessions, dry_run=True)
+
+    async def count_few(self, draft: Draft) -> int | None:
+        """Return how many sessions a revocation is about to end, ``None`` if that takes long.
+
+        An alarm must not wait until everybody's sessions have been looked through.
+        """
+        if draft.issuer != self._settings.issuer or draft.kind in {Kind.TOKEN, Kind.KEY}:
+            return 0
+        if draft.kind in {Kind.CLIENT, Kind.ISSUER}:
+            return None
+        return await self._store.count(draft.kind, draft.id or "", draft.at)
 
     async def confirm(self, receipt: RevocationReceipt, timeout: float) -> RevocationReceipt:
         """Wait until no verifier can still accept what the receipt's entry refuses.
@@ -142,10 +161,10 @@ class Revocations:
 
         Raises ``NotYetConfirmed`` if that takes longer than ``timeout`` seconds.
         """
-        if isinstance(timeout, bool) or not isfinite(timeout) or timeout < 0:
-            raise InvalidRequest("timeout must be seconds, zero or more")
         identity = await self._store.identity()
-        horizon = self._identity.horizon if identity is None else identity.horizon
+        if identity is None:
+            raise StoreUnavailable("the store has been emptied meanwhile; revoke again")
+        horizon = identity.horizon
         needed = horizon * 1.01 + _FENCE_MARGIN
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -167,6 +186,28 @@ class Revocations:
                 receipt=receipt,
             )
         return receipt
+
+
+@contextmanager
+def repeatable(draft: Draft) -> Iterator[None]:
+    """Put into errors of the store what it takes to repeat this very revocation."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        key = b64url_encode(draft.tag)
+        raise StoreUnavailable(str(error), idempotency_key=key) from error
+
+
+def check_timeout(timeout: object) -> float:
+    """Return how long to wait, in seconds, or raise ``InvalidRequest``."""
+    if (
+        isinstance(timeout, bool)
+        or not isinstance(timeout, int | float)
+        or not isfinite(timeout)
+        or timeout < 0
+    ):
+        raise InvalidRequest("timeout must be seconds, zero or more")
+    return timeout
 
 
 def _has(lease: Lease, receipt: RevocationReceipt) -> bool:

@@ -70,6 +70,8 @@ class Rotation:
         await self._reload()
         if not self._ring.version:
             await self.change(self._with_first_keys)
+        longest = await self._longest_token()
+        await self.change(lambda ring, now: ring.trusted_for(longest, now=now))
 
     async def catch_up(self, version: int) -> None:
         """Read the ring again if somebody is known to have changed it."""
@@ -141,7 +143,7 @@ class Rotation:
         def without(ring: Keyring, now: float) -> Keyring:
             if kid in ring.revoked:
                 return ring
-            left = ring.revoke(kid).activate_pending(now)
+            left = ring.revoke(kid, now=now).activate_pending(now)
             if left.can_sign(now):
                 return left
             return left.add(fresh, now=now, publish_for=0, longest_token=longest)

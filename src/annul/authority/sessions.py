@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from annul.authority.rotation import Rotation
     from annul.authority.settings import Settings
-    from annul.stores.base import Identity, Store
+    from annul.stores.base import Store
 
 __all__ = ["Grant", "SessionInfo", "Sessions"]
 
@@ -76,13 +76,11 @@ class Sessions:
         store: Store,
         settings: Settings,
         rotation: Rotation,
-        identity: Identity,
         observe: Callable[[Iterable[Revocation]], None],
     ) -> None:
         self._store = store
         self._settings = settings
         self._rotation = rotation
-        self._identity = identity
         self._observe = observe
 
     async def login(
@@ -134,11 +132,12 @@ class Sessions:
         parts = handle.read(token, ring.find_handle_key)
         key_id, _secret = ring.handle_key(now)
         remember = remember_until(
+            # The store adds the lifetimes: it knows the longest.
             Kind.SESSION,
             now=now,
             token_exp=None,
-            longest_token=self._identity.longest_token,
-            longest_session=self._identity.longest_session,
+            longest_token=0,
+            longest_session=0,
         )
         outcome = await self._store.rotate(
             parts.digest,

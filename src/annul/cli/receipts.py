@@ -37,11 +37,11 @@ def show_receipt(
         return
     if receipt.dry_run:
         sentence = "nothing was changed"
-        if counted:
+        if counted and receipt.sessions is not None:
             sentence += "; it would end " + _sessions(receipt.sessions)
     else:
         sentence = f"{done} at position {receipt.epoch}.{receipt.seq}"
-        if counted:
+        if counted and receipt.sessions is not None:
             sentence += ", ending " + _sessions(receipt.sessions)
         if receipt.waited_ms:
             sentence += (

@@ -49,8 +49,13 @@ class Algorithm:
 def _rsa(name: str, pad: padding.AsymmetricPadding, digest: hashes.HashAlgorithm) -> Algorithm:
     def checker(key: Any) -> Checker:  # noqa: ANN401 - the row's own key type
         verify = key.verify
+        size = (key.key_size + 7) // 8
 
         def check(signature: bytes, signing_input: bytes) -> None:
+            # RFC 8017 §8.1.2, step 1. OpenSSL takes a PSS signature without its leading zeros,
+            # which would give one token two spellings.
+            if len(signature) != size:
+                raise InvalidSignature
             verify(signature, signing_input, pad, digest)
 
         return check

@@ -130,7 +130,10 @@ class VerifiedToken(Judged):
     def scopes(self) -> frozenset[str]:
         """``scope``, split at spaces; empty if the token has none."""
         scope = self._claims.get("scope")
-        return frozenset(scope.split()) if isinstance(scope, str) else frozenset()
+        if not isinstance(scope, str):
+            return frozenset()
+        # RFC 6749 §3.3: one separator, U+0020, not whatever Unicode calls white space.
+        return frozenset(filter(None, scope.split(" ")))
 
     @property
     def issued_at(self) -> float | None:

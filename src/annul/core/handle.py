@@ -64,7 +64,7 @@ def mint(key_id: str, key: bytes, family: str, generation: int) -> str:
 
 def looks_like_handle(token: object) -> bool:
     """Whether ``token`` has the prefix of a refresh token. It says nothing about its standing."""
-    return isinstance(token, str) and token.startswith(HANDLE_PREFIX)
+    return as_plain(token).startswith(HANDLE_PREFIX)
 
 
 def read(token: object, find_key: Callable[[str], bytes | None]) -> Handle:
@@ -74,14 +74,23 @@ def read(token: object, find_key: Callable[[str], bytes | None]) -> Handle:
     authority did not mint raises ``InvalidGrant``, whatever is wrong with it, before any store is
     asked.
     """
-    if isinstance(token, str) and len(token) <= _MAX_LENGTH:
-        match = _SHAPE.fullmatch(token)
+    text = as_plain(token)
+    if len(text) <= _MAX_LENGTH:
+        match = _SHAPE.fullmatch(text)
         if match is not None:
             key = find_key(match["key"])
-            body = token[: match.start("tag") - 1]
+            body = text[: match.start("tag") - 1]
             if key is not None and compare_digest(_tag(key, body), match["tag"]):
                 return Handle(match["key"], match["family"], int(match["generation"]))
     raise InvalidGrant("this is not a refresh token of ours")
+
+
+def as_plain(token: object) -> str:
+    """Return ``token`` as plain ``str``, empty for anything else.
+
+    By its real type: a proxy only claims to be a ``str``, and fails where one is needed.
+    """
+    return str.__str__(token) if issubclass(type(token), str) else ""
 
 
 def _tag(key: bytes, body: str) -> str:

@@ -59,6 +59,10 @@ class IssuedToken(NamedTuple):
     jti: str
     expires_at: int
 
+    def __repr__(self) -> str:
+        # Without the token: a repr ends up in logs.
+        return f"IssuedToken(jti={self.jti!r}, expires_at={self.expires_at!r})"
+
 
 class Issuer:
     """Signs access tokens with one key, for one issuer and audience.

@@ -19,7 +19,8 @@ from annul.core import pem
 from annul.core.algorithms import ALGORITHMS, Checker
 from annul.core.encoding import EncodingError, b64url_encode
 from annul.core.key_checks import UnusableKey, check_ed25519, check_rsa
-from annul.errors import AlgorithmNotAllowed, InvalidKey
+from annul.core.revocation import identifier
+from annul.errors import AlgorithmNotAllowed, InvalidKey, InvalidRequest
 
 __all__ = ["PrivateKey", "PublicKey"]
 
@@ -247,9 +248,9 @@ def _check_common(jwk: object, operation: str) -> tuple[str | None, str | None]:
 
 
 def _check_kid(kid: object) -> None:
-    if (
-        not isinstance(kid, str)
-        or not 0 < len(kid) <= MAX_KID_LENGTH
-        or any(char < " " or char == "\x7f" for char in kid)
-    ):
-        raise InvalidKey(f"kid must be 1 to {MAX_KID_LENGTH} characters, none of them control")
+    try:
+        too_long = len(identifier(kid, "kid")) > MAX_KID_LENGTH
+    except InvalidRequest as error:
+        raise InvalidKey(str(error)) from None
+    if too_long:
+        raise InvalidKey(f"kid must be 1 to {MAX_KID_LENGTH} characters")

@@ -95,7 +95,12 @@ def read_public(jwk: Mapping[str, Any]) -> Any:  # noqa: ANN401 - one of four ke
     if kty == "EC":
         curve, size = _curve(jwk)
         x, y = (int.from_bytes(_octets(jwk, name, size), "big") for name in ("x", "y"))
-        return ec.EllipticCurvePublicNumbers(x, y, curve).public_key()
+        numbers = ec.EllipticCurvePublicNumbers(x, y, curve)
+        key = numbers.public_key()
+        if key.public_numbers() != numbers:
+            # A coordinate at or above the field's prime is reduced on the way.
+            raise UnusableKey("x and y must be smaller than the field's prime")
+        return key
     if kty == "OKP":
         if jwk.get("crv") != "Ed25519":
             raise UnusableKey("crv must be Ed25519")

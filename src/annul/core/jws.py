@@ -57,11 +57,13 @@ def as_text(token: object) -> str:
     A subclass of ``str`` is copied into a plain one, because it could compare and hash as it
     pleases and so be mistaken for another token.
     """
-    if isinstance(token, str):
-        return token if type(token) is str else str.__str__(token)
-    if isinstance(token, bytes):
+    # By the real type: a proxy only claims to be a str, and fails where one is needed.
+    kind = type(token)
+    if issubclass(kind, str):
+        return token if kind is str else str.__str__(token)  # type: ignore[return-value]
+    if issubclass(kind, bytes):
         try:
-            return token.decode("ascii")
+            return bytes.decode(token, "ascii")  # type: ignore[arg-type]
         except UnicodeDecodeError:
             raise Malformed("the token is not ASCII") from None
     raise Malformed("a token is a str, three base64url segments joined by dots")

@@ -166,21 +166,42 @@ class Keyring:
         added = RingKey(kid, Purpose.HANDLE, "HS256", entropy(HANDLE_KEY_BYTES), now, now)
         return self._with(added, ends=now, trusted_until=now + _afterlife(longest_session))
 
-    def revoke(self, kid: str) -> Keyring:
+    def revoke(self, kid: str, *, now: float) -> Keyring:
         """Return a ring without a token key, which can never be added again.
 
-        Keys that were to retire when it took over go on signing. If none is left that can sign,
-        ``signing_key`` says so: add one first.
+        Keys that were to retire when it took over go on signing, unless they are gone. If none is
+        left that can sign, ``signing_key`` says so: add one first.
         """
         took_over = {key.activates_at for key in self.keys if key.kid == kid}
 
         def resume(key: RingKey) -> RingKey:
-            if key.purpose is Purpose.TOKEN and key.retires_at in took_over:
+            if (
+                key.purpose is Purpose.TOKEN
+                and key.retires_at in took_over
+                and key.state(now) is not KeyState.GONE
+            ):
                 return replace(key, retires_at=None, gone_at=None)
             return key
 
         left = tuple(resume(key) for key in self.keys if key.kid != kid)
         return replace(self, version=self.version + 1, keys=left, revoked=self.revoked | {kid})
+
+    def trusted_for(self, longest_token: float, *, now: float) -> Keyring:
+        """Return a ring whose keys outlive tokens of this lifetime, if they may still sign them.
+
+        The same ring if they do anyway.
+        """
+
+        def prolong(key: RingKey) -> RingKey:
+            if key.purpose is not Purpose.TOKEN or key.retires_at is None or key.gone_at is None:
+                return key
+            needed = key.retires_at + _afterlife(longest_token)
+            if now >= key.retires_at or key.gone_at >= needed:
+                return key
+            return replace(key, gone_at=needed)
+
+        keys = tuple(map(prolong, self.keys))
+        return self if keys == self.keys else replace(self, version=self.version + 1, keys=keys)
 
     def activate_pending(self, now: float) -> Keyring:
         """Return a ring that can sign at once if it has a pending token key, for an emergency."""

@@ -93,7 +93,7 @@ class Policy:
 
     def __post_init__(self) -> None:
         names = (self.audience,) if isinstance(self.audience, str) else _names(self.audience)
-        if not isinstance(self.issuer, str) or not self.issuer:
+        if not (_is_text(self.issuer) and self.issuer):
             raise Misconfigured(
                 'issuer must be the exact iss of the tokens, "https://auth.example"'
             )
@@ -109,15 +109,17 @@ class Policy:
             _number(self.max_age, "max_age", 1, LATEST)
         _number(self.max_token_length, "max_token_length", 64, 1 << 20)
         _names(self.required)
-        missing = [name for name in _ALWAYS if name not in self.required]
+        # A token that carries a log position is annul's own, and then the rules need all of these.
+        is_annul = "since" in self.required
+        always = ANNUL_CLAIMS if is_annul else _ALWAYS
+        missing = [name for name in always if name not in self.required]
         if missing:
             raise Misconfigured(f"required must include {', '.join(missing)}")
         if self.max_age is not None and "iat" not in self.required:
             raise Misconfigured("max_age needs iat among the required claims")
         if not isinstance(self.audience, str):
             object.__setattr__(self, "audience", names)
-        # What check() reads, worked out once. Tokens are annul's own if they carry a log position.
-        is_annul = "since" in self.required
+        # What check() reads, worked out once.
         object.__setattr__(self, "is_annul", is_annul)
         object.__setattr__(self, "ahead", max(self.leeway, _IAT_AHEAD if is_annul else 0))
         object.__setattr__(self, "needed", frozenset(self.required))
@@ -158,17 +160,23 @@ class Policy:
 
     def _window(self, claims: dict[str, Any]) -> tuple[float, float]:
         """Return when the claims begin and cease to hold (RFC 7519 §4.1.4 to 4.1.6)."""
-        if "auth_time" in claims:
-            _date(claims, "auth_time")
-        ends = _date(claims, "exp") + self.leeway
+        exp = claims["exp"]
+        # Whole seconds are judged here, the rest where there is time for it.
+        if type(exp) is not int or not 0 <= exp <= LATEST:
+            exp = _date(claims, "exp")
+        ends = exp + self.leeway
         starts = 0.0
         if "iat" in claims:
-            iat = _date(claims, "iat")
+            iat = claims["iat"]
+            if type(iat) is not int or not 0 <= iat <= LATEST:
+                iat = _date(claims, "iat")
             starts = iat - self.ahead
             if self.max_age is not None:
                 ends = min(ends, iat + self.max_age + self.leeway)
         if "nbf" in claims:
             starts = max(starts, _date(claims, "nbf") - self.leeway)
+        if "auth_time" in claims:
+            _date(claims, "auth_time")
         return starts, ends
 
     def _check_audiences(self, aud: object) -> None:
@@ -180,6 +188,14 @@ class Policy:
             or self.audiences.isdisjoint(aud)
         ):
             raise ClaimMismatch("aud does not name us", claim="aud")
+
+
+def _is_text(value: object) -> bool:
+    # A lone surrogate has no UTF-8 form, so no token could hold it and nothing fingerprint it.
+    try:
+        return isinstance(value, str) and value.encode("utf-8") is not None
+    except UnicodeEncodeError:
+        return False
 
 
 def _names(value: object) -> tuple[str, ...]:

@@ -46,6 +46,9 @@ CLOCK_SKEW = 60
 LONGEST_ACCESS_TTL = 86_400
 """The longest lifetime an access token can be given, in seconds."""
 
+LONGEST_FOREIGN = 400 * 86_400
+"""How long a foreign issuer's tokens and sessions are taken to live at most, in seconds."""
+
 FINGERPRINT_BYTES = 12
 
 
@@ -60,6 +63,10 @@ class Kind(StrEnum):
     CLIENT = "client"
     KEY = "key"
     ISSUER = "issuer"
+
+
+LASTING = frozenset({Kind.SESSION, Kind.SUBJECT, Kind.CLIENT, Kind.ISSUER})
+"""Kinds whose entries are remembered until the longest session has run out."""
 
 
 class Reason(StrEnum):
@@ -267,14 +274,16 @@ class RevocationReceipt:
 
     ``epoch`` and ``seq`` are the entry's position (``None`` after a dry run); a replica whose
     watermark has reached it refuses the affected tokens. ``sessions`` counts the live sessions
-    that it ends. ``verifiers`` counts the verifiers that are known to have it, ``waited_ms`` says
-    how long ``wait=True`` took, and ``laggards`` names the verifiers that had not confirmed.
-    ``idempotency_key`` repeats this very revocation if given to ``revoke`` again.
+    that it ends, ``None`` if they were not counted: for a client and for everything only
+    ``dry_run`` counts, because a revocation must not wait for that. ``verifiers`` counts the
+    verifiers that are known to have it, ``waited_ms`` says how long ``wait=True`` took, and
+    ``laggards`` names the verifiers that had not confirmed. ``idempotency_key`` repeats this very
+    revocation if given to ``revoke`` again.
     """
 
     epoch: int | None
     seq: int | None
-    sessions: int = 0
+    sessions: int | None = None
     verifiers: int = 0
     waited_ms: float = 0.0
     laggards: tuple[str, ...] = ()
@@ -289,15 +298,16 @@ def remember_until(
 
     ``token_exp`` is the token's own ``exp`` if the caller presented the token, otherwise ``None``
     and the longest lifetime any access token can have is assumed. The two lengths are the longest
-    lifetimes, in seconds, ever issued under this store. Leeway and clock skew are added, so that
-    no verifier can still accept what the store has forgotten. Keys, blocks and unblocks are kept
-    for ever (``None``).
+    lifetimes, in seconds, ever issued under this store; both are simply added for the kinds in
+    ``LASTING``, so a store can add them at the moment it appends. Leeway and clock skew are added,
+    so that no verifier can still accept what the store has forgotten. Keys, blocks and unblocks
+    are kept for ever (``None``).
     """
-    if kind in {Kind.KEY, Kind.BLOCK, Kind.UNBLOCK}:
-        return None
-    if kind is Kind.TOKEN:
-        end = token_exp if token_exp is not None else now + LONGEST_ACCESS_TTL
-    else:
+    if kind in LASTING:
         # A token may be minted in the last moment of the longest session.
         end = now + longest_session + longest_token
+    elif kind is Kind.TOKEN:
+        end = token_exp if token_exp is not None else now + LONGEST_ACCESS_TTL
+    else:
+        return None
     return int(end) + 1 + MAX_LEEWAY + 2 * CLOCK_SKEW

@@ -18,6 +18,7 @@ judged: time and binding at every call, the denylist whenever it has changed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
@@ -39,8 +40,6 @@ from annul.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from annul.core.claims import Clock
     from annul.core.jwks import JWKS
     from annul.core.policy import Policy
@@ -165,8 +164,6 @@ class Verifier:
         verified = trust.old.get(token)
         if verified is None:
             verified = self._open(trust, token)
-            if self._clock() >= verified._ends:
-                return verified
         if self._cache_size:
             if len(trust.young) >= self._cache_size:
                 # Two generations instead of moving entries at every hit: what is in use moves
@@ -204,9 +201,12 @@ class Verifier:
         judged = Judged()
         judged._starts, judged._ends, judged._since = policy.check(claims)
         judged._claims = claims
-        judged._cnf = cnf = claims.get("cnf")
-        if cnf is not None and type(cnf) is not dict:
-            raise NotBound("cnf is not an object")
+        cnf = None
+        if "cnf" in claims:
+            cnf = claims["cnf"]
+            if type(cnf) is not dict:
+                raise NotBound("cnf is not an object")
+        judged._cnf = cnf
         judged._facts = None
         # The empty denylist, version 0, refuses nothing, so every token starts out judged by it.
         judged._version = _EMPTY
@@ -261,12 +261,14 @@ def _out_of_time(verified: VerifiedToken, now: float) -> Expired | NotYetValid:
 
 def _check_binding(cnf: dict[str, object], binding: Mapping[str, str] | None) -> None:
     """RFC 7800 §3.1: every confirmation that the issuer put in must be met."""
+    # A copy in a plain dict answers like one, whatever kind of mapping the caller has.
+    shown = dict(binding) if isinstance(binding, Mapping) else {}
     for method, expected in cnf.items():
-        shown = binding.get(method) if binding is not None else None
+        value = shown.get(method)
         if (
             not isinstance(expected, str)
-            or not isinstance(shown, str)
-            or not compare_digest(expected.encode(), shown.encode())
+            or not isinstance(value, str)
+            or not compare_digest(expected.encode(), value.encode("utf-8", "surrogatepass"))
         ):
             raise NotBound("the token is bound and no matching binding was presented")
     if not cnf:

@@ -218,10 +218,13 @@ class Replica:
             if self._closed:
                 return
             self._closed = True
-        self._follower.window = never("closed")
         if self._pid == os.getpid():
+            self._follower.close()
             self._stop()
             self._follower.stopped.wait(_PARTING)
+        else:
+            # The parent's thread may have held the follower's lock when this process was forked.
+            self._follower.window = never("closed")
 
     def __enter__(self) -> Self:
         return self

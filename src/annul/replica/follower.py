@@ -77,6 +77,7 @@ class Follower:
         self._lineage: str | None = None
         self._pruned_at = 0.0
         self._learning = threading.Lock()
+        self._closed = False
 
     @property
     def keys_version(self) -> int:
@@ -108,6 +109,9 @@ class Follower:
                 log.error("replica cannot follow: %s", error)  # noqa: TRY400 - the message is all
             except (AnnulError, TimeoutError) as error:
                 log.warning("replica lost its store (%s), trying again", type(error).__name__)
+            except Exception:
+                # Whatever it was, it must end freshness and not the following.
+                log.exception("replica failed to follow, trying again")
             finally:
                 if reader is not None:
                     await self._leave(reader)
@@ -147,7 +151,10 @@ class Follower:
             self._refuse("clock_disagrees")
             return
         self.failure = None
-        self.window = window_from(started, self._max_staleness)
+        with self._learning:
+            if self._closed:
+                return
+            self.window = window_from(started, self._max_staleness)
         self.ready.set()
         if started.monotonic - self._pruned_at > _PRUNE_EVERY:
             self._pruned_at = started.monotonic
@@ -156,7 +163,15 @@ class Follower:
 
     def _refuse(self, cause: str) -> None:
         # Windows only ever end early here: an unreachable store just lets the last one run out.
-        self.window = never(cause)
+        with self._learning:
+            if not self._closed:
+                self.window = never(cause)
+
+    def close(self) -> None:
+        """Let nothing be answered any more, whatever a round in progress comes to."""
+        with self._learning:
+            self._closed = True
+            self.window = never("closed")
 
     async def _leave(self, reader: LogReader) -> None:
         try:

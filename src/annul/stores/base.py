@@ -79,7 +79,9 @@ class Draft:
     """A revocation before it has a position. ``tag`` is random and makes repeating it harmless.
 
     ``lifts_all`` is for an ``unblock``: it lifts every block standing against the fingerprint at
-    the moment it is appended.
+    the moment it is appended. ``lasting`` adds the store's ``longest_token`` and
+    ``longest_session`` to ``expires_at``, as they are at that moment: another authority may have
+    raised them meanwhile, and no session of any authority may outlive what ended it.
     """
 
     tag: bytes
@@ -92,6 +94,7 @@ class Draft:
     id: str | None = None
     actor: str | None = None
     lifts_all: bool = False
+    lasting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +250,7 @@ class Store(LogReader, Protocol):
         """Present a refresh token: the table of ``annul.core.session`` in one step.
 
         If the outcome is ``Replayed``, a revocation of the session (``refresh_reuse``) with this
-        tag and expiry has been appended in the same transaction.
+        tag and expiry, a lasting one, has been appended in the same transaction.
         """
         ...
 

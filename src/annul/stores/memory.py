@@ -1,7 +1,7 @@
 """The store in this process's memory: the contract, readable as code. For tests and demos.
 
 ``memory://`` and ``memory://name`` are shared by everything in the process that names the same
-name and issuer, and forgotten when the last of them is closed. Nothing survives the process, which
+name, and forgotten when the last of them is closed. Nothing survives the process, which
 is why nothing here needs a lease: verifier and store live and die together.
 """
 
@@ -71,12 +71,16 @@ class MemoryStore(MemoryLog, Store):
         return Appended(entries)
 
     def _append(self, draft: Draft) -> Revocation:
-        state = self._state
+        state = self._open()
         known = state.tags.get(draft.tag)
         if known is not None:
             return known
         lifts = state.denylist.blocks_of(draft.fingerprint) if draft.lifts_all else ()
         position = Position(state.head.epoch, state.head.seq + 1)
+        expires_at = draft.expires_at
+        if draft.lasting and expires_at is not None:
+            limits = self._founded()
+            expires_at += limits.longest_token + limits.longest_session
         entry = Revocation(
             position=position,
             tag=draft.tag,
@@ -85,7 +89,7 @@ class MemoryStore(MemoryLog, Store):
             fingerprint=draft.fingerprint,
             reason=draft.reason,
             at=draft.at,
-            expires_at=draft.expires_at,
+            expires_at=expires_at,
             id=draft.id,
             actor=draft.actor,
             lifts=lifts,
@@ -148,6 +152,7 @@ class MemoryStore(MemoryLog, Store):
                         at=now,
                         expires_at=replay_expires_at,
                         id=session.sid,
+                        lasting=True,
                     )
                 )
                 outcome = Replayed(session, entry)
@@ -225,20 +230,21 @@ class MemoryStore(MemoryLog, Store):
     # --- inside ------------------------------------------------------------------------
 
     def _founded(self) -> Identity:
-        if self._state.identity is None:
+        identity = self._open().identity
+        if identity is None:
             raise WrongStore("this store has not been founded; an authority does that")
-        return self._state.identity
+        return identity
 
     def _fingerprinter(self) -> Fingerprinter:
         return Fingerprinter(self._founded().issuer)
 
     def _covering(self, session: Session) -> Revocation | None:
-        return self._state.denylist.find(session.facts(self._fingerprinter()))
+        return self._open().denylist.find(session.facts(self._fingerprinter()))
 
     def _alive(self, now: float) -> list[Session]:
         return [
             session
-            for session in self._state.sessions.values()
+            for session in self._open().sessions.values()
             if session.within_limits(now) and self._covering(session) is None
         ]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from annul.core.claims import Clock, system_clock
 from annul.core.denylist import Denylist
 from annul.core.revocation import Revocation, Watermark
-from annul.errors import StoreUnavailable
+from annul.errors import StoreUnavailable, WrongStore
 from annul.stores.base import (
     Diverged,
     Identity,
@@ -71,7 +71,7 @@ class Bell:
             return
 
 
-_states: dict[tuple[str, str | None], State] = {}
+_states: dict[str, State] = {}
 _states_lock = threading.Lock()
 
 
@@ -82,10 +82,9 @@ class MemoryLog(LogReader):
         self, name: str = "", *, issuer: str | None = None, clock: Clock = system_clock
     ) -> None:
         self._clock = clock
-        self._key = (name, issuer)
-        with _states_lock:
-            self._state = _states.setdefault(self._key, State())
-            self._state.handles += 1
+        self._name = name
+        self._issuer = issuer
+        self._joined: State | None = None
         self._closed = False
 
     # --- reading the log --------------------------------------------------------------
@@ -157,19 +156,29 @@ class MemoryLog(LogReader):
             return
         self._closed = True
         with _states_lock:
-            self._state.handles -= 1
-            if self._state.handles == 0:
-                _states.pop(self._key, None)
+            if self._joined is not None:
+                self._joined.handles -= 1
+                if self._joined.handles == 0:
+                    _states.pop(self._name, None)
 
     def _open(self) -> State:
         if self._closed:
             raise StoreUnavailable("this store handle has been closed; open the store again")
-        if self._state.pid != os.getpid():
+        state = self._joined
+        if state is None:
+            with _states_lock:
+                state = self._joined = _states.setdefault(self._name, State())
+                state.handles += 1
+        if state.pid != os.getpid():
             raise StoreUnavailable("a store in memory does not reach into forked processes")
-        return self._state
+        identity = state.identity
+        if identity is not None and self._issuer not in {None, identity.issuer}:
+            raise WrongStore("this store belongs to another issuer; give it a name of its own")
+        return state
 
     def _ring_bells(self) -> None:
-        with self._state.lock:
-            bells = list(self._state.bells)
+        state = self._open()
+        with state.lock:
+            bells = list(state.bells)
         for bell in bells:
             bell.ring()

@@ -86,7 +86,8 @@ class RedisStore(RedisLog, Store):
     async def append(self, drafts: Sequence[Draft]) -> Appended:
         arguments = []
         for draft in drafts:
-            arguments += [rows.entry_text(draft), "1" if draft.lifts_all else ""]
+            mode = "lifts_all" if draft.lifts_all else "lasting" if draft.lasting else ""
+            arguments += [rows.entry_text(draft), mode]
         answer = await self._commit(scripts.APPEND, self._issuer or "", *arguments)
         return Appended(tuple(rows.entry_from(*entry) for entry in answer))
 

@@ -82,7 +82,8 @@ SELECT_IDENTITY = "SELECT issuer, lineage, horizon, longest_token, longest_sessi
 # Before an entry is forgotten, the sessions it covers are: the rules of Denylist.find, as a join.
 DELETE_COVERED_BY_EXPIRED = """
     DELETE FROM sessions WHERE EXISTS (
-        SELECT 1 FROM log WHERE log.expires_at < (SELECT time FROM identity) AND (
+        SELECT 1 FROM log, identity WHERE log.expires_at < identity.time
+        AND log.issuer = identity.issuer AND (
             (log.kind = 'session' AND log.id = sessions.sid)
             OR (((log.kind = 'subject' AND log.id = sessions.subject)
                  OR (log.kind = 'client' AND log.id = sessions.client_id)
@@ -100,8 +101,16 @@ ENDS = {
 }
 
 
-def entry_of(draft: Draft, position: Position, lifts: tuple[bytes, ...]) -> Revocation:
-    """Return the log entry that a draft becomes at ``position``."""
+def entry_of(
+    draft: Draft, position: Position, lifts: tuple[bytes, ...], lifetimes: int
+) -> Revocation:
+    """Return the log entry that a draft becomes at ``position``.
+
+    ``lifetimes`` is the longest token and the longest session together, in seconds.
+    """
+    expires_at = draft.expires_at
+    if draft.lasting and expires_at is not None:
+        expires_at += lifetimes
     return Revocation(
         position=position,
         tag=draft.tag,
@@ -110,7 +119,7 @@ def entry_of(draft: Draft, position: Position, lifts: tuple[bytes, ...]) -> Revo
         fingerprint=draft.fingerprint,
         reason=draft.reason,
         at=draft.at,
-        expires_at=draft.expires_at,
+        expires_at=expires_at,
         id=draft.id,
         actor=draft.actor,
         lifts=lifts,

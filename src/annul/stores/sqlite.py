@@ -90,8 +90,10 @@ class SQLiteStore(SQLiteLog, Store):
             mark = draft.fingerprint
             rows = db.execute(sql.SELECT_COVERING, (mark, None, None, None))
             lifts = Denylist(map(sql.entry_from, rows)).blocks_of(mark)
-        epoch, seq = db.execute("SELECT epoch, seq FROM identity").fetchone()
-        entry = sql.entry_of(draft, Position(epoch, seq + 1), lifts)
+        epoch, seq, lifetimes = db.execute(
+            "SELECT epoch, seq, longest_token + longest_session FROM identity"
+        ).fetchone()
+        entry = sql.entry_of(draft, Position(epoch, seq + 1), lifts, lifetimes)
         db.execute(sql.INSERT_ENTRY, sql.entry_row(entry))
         db.execute("UPDATE identity SET seq = ?, tag = ?", (entry.position.seq, entry.tag))
         return entry
@@ -152,6 +154,7 @@ class SQLiteStore(SQLiteLog, Store):
                     at=now,
                     expires_at=replay_expires_at,
                     id=session.sid,
+                    lasting=True,
                 )
                 return Replayed(session, self._append(db, draft))
             return outcome

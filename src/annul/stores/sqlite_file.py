@@ -37,8 +37,11 @@ def path_from_url(url: str) -> str:
     return path
 
 
-def explain(error: sqlite3.Error, path: str) -> AnnulError:
-    """Return the error of ours that says what to do about one of SQLite's."""
+def explain(error: sqlite3.Error | OSError, path: str) -> AnnulError:
+    """Return the error of ours that says what to do about one of SQLite's or the system's."""
+    if isinstance(error, OSError):
+        kind = Misconfigured if isinstance(error, PermissionError) else StoreUnavailable
+        return kind(f"cannot use {path}: {os.strerror(error.errno or 0).lower()}")
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _READ_ONLY:
         return Misconfigured(f"cannot write {path}: give this process a writable file and folder")

@@ -69,7 +69,7 @@ class SQLiteLog(LogReader):
             self._start()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise explain(error, self._file.path) from error
         except RuntimeError as error:
             # Executors take no work once the interpreter has begun to shut down.

@@ -38,12 +38,16 @@ local function standing_blocks(mark)
 end
 
 -- Appends one entry behind the head and moves the head, unless its tag is in the log already.
+-- `mode` is 'lifts_all' or 'lasting' as in Draft, or empty.
 -- Returns {id, entry}. XADD is the first write, and refuses an id that is not the highest.
-local function append(head, entry, text, lifts_all)
+local function append(head, entry, text, mode)
     local known = redis.call('HGET', TAGS, entry[TAG])
     if known then return {known, redis.call('XRANGE', LOG, known, known)[1][2][2]} end
-    if lifts_all then
+    if mode == 'lifts_all' then
         entry[LIFTS] = standing_blocks(entry[MARK])
+        text = cjson.encode(entry)
+    elseif mode == 'lasting' and entry[EXPIRES] ~= cjson.null then
+        entry[EXPIRES] = string.format('%.0f', tonumber(entry[EXPIRES]) + head.lifetimes)
         text = cjson.encode(entry)
     end
     local seq = string.format('%.0f', tonumber(head.seq) + 1)

@@ -25,7 +25,7 @@ for _, id in ipairs(expired) do
         local epoch, seq = string.match(id, '^(%d+)-(%d+)$')
         -- An entry is remembered for longer than any session lasts (remember_until), so there
         -- are none from before it unless somebody's clock was wrong.
-        if CUT_OFF[entry[KIND]] and id ~= ARGV[4] and #redis.call('ZRANGEBYLEX', INDEX,
+        if CUT_OFF[entry[KIND]] and entry[ISSUER] == head.issuer and id ~= ARGV[4] and #redis.call('ZRANGEBYLEX', INDEX,
             '[since:', '(' .. padded(epoch, seq), 'LIMIT', 0, 1) > 0 then
             return {gone, 'covered', id}
         end

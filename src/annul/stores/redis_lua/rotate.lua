@@ -32,6 +32,6 @@ if presented == current - 1 and retry_allowed then return {'retried', text} end
 
 local entry = {asked.replay_tag, head.issuer, 'session', row.mark, 'refresh_reuse', asked.now,
     asked.replay_expires_at, row.sid, cjson.null, ''}
-local replay = append(head, entry, cjson.encode(entry), false)
+local replay = append(head, entry, cjson.encode(entry), 'lasting')
 ring_bell()
 return {'replayed', text, replay}

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from annul.core.revocation import Kind, Revocation, Watermark
     from annul.core.session import RotateOutcome, Session
 
-__all__ = ["GRACE", "REPLAY_EXPIRES_AT", "Bench", "OpenHandle", "scenario", "tail"]
+__all__ = ["GRACE", "LIFETIMES", "REPLAY_EXPIRES_AT", "Bench", "OpenHandle", "scenario", "tail"]
 
 OpenHandle = Callable[[], Store]
 """Opens another handle on one and the same store."""
 
 GRACE = 10.0
 REPLAY_EXPIRES_AT = int(NOW) + 200_000
+LIFETIMES = sample_identity().longest_token + sample_identity().longest_session
+"""What a store adds to the expiry of a lasting entry."""
 _LONGEST_TEST = 60.0
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from annul.core.revocation import Kind
+from annul.core.revocation import Fingerprinter, Kind
 from annul.core.session import Ended, Rotated, Unknown
 from annul.stores.base import Covered, Diverged
 from annul.testing.samples import NOW, sample_session
-from annul.testing.store_contract.bench import scenario
+from annul.testing.store_contract.bench import LIFETIMES, scenario
 
 if TYPE_CHECKING:
     from annul.testing.store_contract.bench import Bench
@@ -42,6 +43,47 @@ class Pruning:
         assert await bench.store.prune(float(_SOON)) == 0
         assert await bench.log() == (entry, head)
         assert await bench.store.prune(_SOON + 0.001) == 1
+
+    @pytest.mark.parametrize("kind", _MORTAL[1:])
+    @scenario
+    async def test_a_lasting_entry_outlives_the_longest_session(
+        self, bench: Bench, kind: Kind
+    ) -> None:
+        entry = await bench.revoke(kind, "lasting", expires_at=_SOON, lasting=True)
+
+        assert entry.expires_at == _SOON + LIFETIMES
+        assert await bench.log() == (entry,)
+        await bench.revoke(Kind.TOKEN, "head")
+        assert await bench.store.prune(float(_SOON + LIFETIMES)) == 0
+        assert await bench.store.prune(_SOON + LIFETIMES + 1) == 1
+
+    @scenario
+    async def test_lifetimes_are_those_that_any_authority_has_recorded(self, bench: Bench) -> None:
+        other = bench.open()
+        known = await other.identity()
+        assert known is not None
+        longer = replace(known, longest_token=known.longest_token + 50, longest_session=999_999)
+        await other.found(longer, NOW)
+
+        entry = await bench.revoke(Kind.SUBJECT, "alice", expires_at=_SOON, lasting=True)
+
+        assert entry.expires_at == _SOON + longer.longest_token + longer.longest_session
+
+    @scenario
+    async def test_somebody_elses_cut_off_drops_no_session(self, bench: Bench) -> None:
+        foreign = "https://foreign.example"
+        mark = Fingerprinter(foreign)
+        session = await bench.begin(auth_time=NOW - 5)
+        for kind, value in ((Kind.SUBJECT, "alice"), (Kind.CLIENT, "web"), (Kind.ISSUER, "")):
+            await bench.revoke(
+                kind, value, issuer=foreign, fingerprint=mark(kind, value), expires_at=_SOON
+            )
+        head = await bench.revoke(Kind.TOKEN, "head")
+
+        assert await bench.store.prune(_SOON + 50) == 3
+
+        assert await bench.log() == (head,)
+        assert await bench.store.session(session.sid) == session
 
     @scenario
     async def test_keys_and_blocks_are_kept_for_ever(self, bench: Bench) -> None:

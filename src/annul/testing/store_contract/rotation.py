@@ -11,7 +11,7 @@ from annul.core.revocation import Fingerprinter, Kind, Reason
 from annul.core.session import Ended, Replayed, Retried, Rotated, Unknown
 from annul.stores.base import Diverged
 from annul.testing.samples import ISSUER, NOW, sample_draft, sample_session
-from annul.testing.store_contract.bench import GRACE, REPLAY_EXPIRES_AT, scenario
+from annul.testing.store_contract.bench import GRACE, LIFETIMES, REPLAY_EXPIRES_AT, scenario
 
 if TYPE_CHECKING:
     from annul.testing.store_contract.bench import Bench
@@ -126,7 +126,7 @@ class Rotation:
         assert (entry.kind, entry.id, entry.issuer) == (Kind.SESSION, session.sid, ISSUER)
         assert entry.fingerprint == Fingerprinter(ISSUER)(Kind.SESSION, session.sid)
         assert (entry.reason, entry.at) == (Reason.REFRESH_REUSE, NOW + late)
-        assert (entry.tag, entry.expires_at) == (b"replayed replay!", REPLAY_EXPIRES_AT)
+        assert (entry.tag, entry.expires_at) == (b"replayed replay!", REPLAY_EXPIRES_AT + LIFETIMES)
         assert entry.position == (mark.epoch, mark.seq + 1)
         assert (entry.actor, entry.lifts) == (None, ())
 
