@@ -65,5 +65,8 @@ class KeyVerbs:
         return kid
 
     async def _catch_up(self) -> None:
-        # Another authority may have rotated; the replica's renewals bring the version along.
+        # Another authority may have rotated; the replica's renewals bring the version along. In a
+        # forked child it has to be started for that.
+        if self._replica.resume():
+            await asyncio.to_thread(self._replica.wait_ready)
         await self._rotation.catch_up(self._replica.keys_version)

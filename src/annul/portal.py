@@ -28,7 +28,8 @@ class Portal:
     """Runs coroutines on a background loop for callers in ordinary threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Reentrant, because garbage collection may come in while it is held and submit something.
+        self._lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._closing = False
@@ -94,7 +95,7 @@ class Portal:
 
     def after_fork(self) -> None:
         """Forget the parent's loop: its thread does not exist in this process."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._loop = None
         self._thread = None
 

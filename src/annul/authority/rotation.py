@@ -71,7 +71,7 @@ class Rotation:
         if not self._ring.version:
             await self.change(self._with_first_keys)
         longest = await self._longest_token()
-        await self.change(lambda ring, now: ring.trusted_for(longest, now=now))
+        await self.change(lambda ring, now: ring.trusted_for(longest, now=now).without_gone(now))
 
     async def catch_up(self, version: int) -> None:
         """Read the ring again if somebody is known to have changed it."""
@@ -172,7 +172,7 @@ class Rotation:
     async def _swap(self, expected: int, ring: Keyring, now: float) -> bool:
         if self._sealing is None:
             self._sealing = self._kek.load_or_make(self._settings.entropy)
-        jwks = ring.jwks(now).to_json()
+        jwks = ring.published(now)
         text = pack(ring, self._sealing, self._settings.entropy)
         if not await self._store.swap_ring(expected, StoredRing(ring.version, text, jwks)):
             return False

@@ -95,6 +95,10 @@ class Denylist:
         self.watermark: Watermark | None = None
         self.apply(entries)
 
+    def touch(self) -> None:
+        """Make every answer that was kept be asked for again, whatever has changed."""
+        self.version += 1
+
     # --- joining ----------------------------------------------------------------------
 
     def apply(self, entries: Iterable[Revocation]) -> int:

@@ -10,6 +10,7 @@ with the next version; a store swaps it in only if nobody else changed it meanwh
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -116,6 +117,11 @@ class Keyring:
             if isinstance(key.material, PrivateKey) and key.state(now) is not KeyState.GONE
         )
 
+    def published(self, now: float) -> str:
+        """Return what replicas are told: the JWKS, and when they stop to trust which key."""
+        ends = {key.kid: key.gone_at for key in self.keys if key.gone_at is not None}
+        return json.dumps({"keys": [key.to_jwk() for key in self.jwks(now)], "gone_at": ends})
+
     def steady_until(self, now: float) -> float:
         """Return when the next key changes its state by itself; until then answers stay good."""
         moments = (
@@ -170,8 +176,11 @@ class Keyring:
         """Return a ring without a token key, which can never be added again.
 
         Keys that were to retire when it took over go on signing, unless they are gone. If none is
-        left that can sign, ``signing_key`` says so: add one first.
+        left that can sign, ``signing_key`` says so: add one first. Raises ``InvalidRequest`` for a
+        key of another purpose.
         """
+        if any(key.kid == kid and key.purpose is not Purpose.TOKEN for key in self.keys):
+            raise InvalidRequest("this is not a signing key, so no token was verified with it")
         took_over = {key.activates_at for key in self.keys if key.kid == kid}
 
         def resume(key: RingKey) -> RingKey:

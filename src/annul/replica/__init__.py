@@ -20,7 +20,7 @@ from annul.core.verifier import Verifier
 from annul.errors import Misconfigured, ReplicaStale, UnknownKey
 from annul.portal import portal
 from annul.replica.follower import Follower
-from annul.replica.freshness import Moment, never, staleness
+from annul.replica.freshness import Moment, is_open, staleness
 from annul.stores import open_store
 
 if TYPE_CHECKING:
@@ -138,17 +138,24 @@ class Replica:
             verified = self._verifier.verify(token, binding)
         except UnknownKey:
             # The key may be one that this replica has not heard of yet.
-            if self._monotonic() < window.monotonic_until and self._wall() < window.wall_until:
+            if (
+                self._monotonic() < window.monotonic_until
+                and window.wall_from <= self._wall() < window.wall_until
+            ):
                 raise
             return self._verify_stale(token, binding)
-        if self._monotonic() < window.monotonic_until and self._wall() < window.wall_until:
+        if (
+            self._monotonic() < window.monotonic_until
+            and window.wall_from <= self._wall() < window.wall_until
+        ):
             return verified
         return self._verify_stale(token, binding)
 
     _monotonic = staticmethod(time.monotonic)
 
     def _verify_stale(self, token: str | bytes, binding: Mapping[str, str] | None) -> VerifiedToken:
-        if self._restart_after_fork():
+        if self.resume():
+            self._follower.ready.wait(self._ready_timeout)
             return self.verify(token, binding)
         cause = self._follower.window.cause
         raise ReplicaStale(f"this verifier accepts nothing now: {_CAUSES[cause]}", cause=cause)
@@ -161,8 +168,7 @@ class Replica:
     @property
     def fresh(self) -> bool:
         """Whether ``verify`` would answer now."""
-        window, now = self._follower.window, self._now()
-        return now.monotonic < window.monotonic_until and now.wall < window.wall_until
+        return is_open(self._follower.window, self._now())
 
     @property
     def watermark(self) -> Watermark | None:
@@ -184,12 +190,13 @@ class Replica:
         """How often the store was seen to have lost data."""
         return self._follower.alarms
 
-    def wait_ready(self, timeout: float) -> bool:
+    def wait_ready(self, timeout: float | None = None) -> bool:
         """Wait until the first complete load, at most ``timeout`` seconds; say whether.
 
+        By default as long as ``open`` does.
         Raises ``Misconfigured`` if the store cannot be followed with these settings.
         """
-        self._follower.ready.wait(timeout)
+        self._follower.ready.wait(self._ready_timeout if timeout is None else timeout)
         if self._follower.failure is not None:
             failure = self._follower.failure
             self.close()
@@ -218,13 +225,10 @@ class Replica:
             if self._closed:
                 return
             self._closed = True
+        self._follower.close()
         if self._pid == os.getpid():
-            self._follower.close()
             self._stop()
             self._follower.stopped.wait(_PARTING)
-        else:
-            # The parent's thread may have held the follower's lock when this process was forked.
-            self._follower.window = never("closed")
 
     def __enter__(self) -> Self:
         return self
@@ -234,8 +238,10 @@ class Replica:
 
     def _start(self) -> None:
         self._pid = os.getpid()
-        # What is known to be revoked is kept over a fork; only the reading starts anew.
+        # What is known to be revoked is kept over a fork; only the reading starts anew. The fork
+        # may have come while entries were being applied, before the version said so.
         self._denylist.watermark = None
+        self._denylist.touch()
         self._verifier = Verifier(
             jwks=self._fixed_keys or JWKS(()),
             policy=self._policy,
@@ -254,21 +260,21 @@ class Replica:
         self._stop = weakref.finalize(self, _stop, following)
         self._stop.atexit = False
 
-    def _restart_after_fork(self) -> bool:
-        """Start following in a forked child; say whether that was needed. Waits until ready."""
+    def resume(self) -> bool:
+        """Start following in a forked child; say whether that was needed. Waits for nothing."""
+        if self._pid == os.getpid():
+            return False
         with self._lock:
             if self._closed or self._pid == os.getpid():
                 return False
             self._start()
-        self._follower.ready.wait(self._ready_timeout)
         return True
 
     def _after_fork(self) -> None:
-        # The parent's thread may have held the lock, and its lease is not ours.
+        # The parent's threads may have held the locks, and its lease is not ours.
         self._lock = threading.Lock()
         self._stop.detach()
-        if not self._closed:
-            self._follower.window = never("forked")
+        self._follower.abandon("closed" if self._closed else "forked")
 
 
 def _stop(following: Future[None]) -> None:

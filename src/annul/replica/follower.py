@@ -5,6 +5,7 @@ One round::
     read both clocks → renew the lease (confirmed by the store) → read the log up to the head
     seen after the renewal → apply → publish the new window
 
+The whole log is read before the first round, so that it may take longer than a renewal may be old.
 A gap, a rewind or a new epoch never makes it forget: it keeps the union of what it holds, raises
 an alarm and reloads. Between rounds it waits at the store's doorbell and applies what comes.
 """
@@ -16,8 +17,10 @@ import contextlib
 import logging
 import os
 import threading
+from math import inf
 from typing import TYPE_CHECKING
 
+from annul.core.encoding import parse_object
 from annul.core.jwks import JWKS
 from annul.core.revocation import Fingerprinter, Kind
 from annul.errors import AnnulError, Misconfigured, StoreUnavailable
@@ -39,6 +42,7 @@ _ROUNDS_PER_STALENESS = 4
 _LONGEST_PAUSE = 1.0
 _PRUNE_EVERY = 60.0
 _BATCH = 1000
+_LONGEST_LOAD = 300.0
 
 
 class Follower:
@@ -76,6 +80,7 @@ class Follower:
         self._published = PublishedKeys(0, "")
         self._lineage: str | None = None
         self._pruned_at = 0.0
+        self._gone_at: dict[str, float] = {}
         self._learning = threading.Lock()
         self._closed = False
 
@@ -119,6 +124,11 @@ class Follower:
             await asyncio.sleep(self._pause(attempt))
 
     async def _round(self, reader: LogReader) -> None:
+        if self._denylist.watermark is None and await reader.identity() is not None:
+            async with asyncio.timeout(_LONGEST_LOAD):
+                snapshot = await reader.snapshot()
+            self.learn(snapshot.entries)
+            self._denylist.watermark = snapshot.watermark
         started = self._now()
         async with asyncio.timeout(self._max_staleness):
             renewal = await reader.renew(self._lease())
@@ -127,7 +137,8 @@ class Follower:
             else:
                 self._check(renewal)
                 await self._read_keys(reader, renewal)
-                await self._read_log(reader, renewal.head)
+                if not await self._read_log(reader, renewal.head):
+                    return  # to load everything again
                 self._publish(started, renewal)
         until = started.monotonic + self._max_staleness / _ROUNDS_PER_STALENESS
         while (left := until - self._now().monotonic) > 0:
@@ -160,12 +171,19 @@ class Follower:
             self._pruned_at = started.monotonic
             with self._learning:
                 self._denylist.prune(renewal.store_time)
+                if not self._fixed_keys:
+                    self._trust(self._verifier.jwks)
 
     def _refuse(self, cause: str) -> None:
         # Windows only ever end early here: an unreachable store just lets the last one run out.
         with self._learning:
             if not self._closed:
                 self.window = never(cause)
+
+    def abandon(self, cause: str) -> None:
+        """Take note, in a forked child, that whoever ran this is not here."""
+        self._learning = threading.Lock()
+        self.window = never(cause)
 
     def close(self) -> None:
         """Let nothing be answered any more, whatever a round in progress comes to."""
@@ -203,26 +221,21 @@ class Follower:
             self._lineage = renewal.lineage
             self._published = PublishedKeys(0, "")
 
-    async def _read_log(self, reader: LogReader, head: Watermark) -> None:
-        """Read until the store's own log has been applied up to ``head``."""
-        while self._denylist.watermark != head:
-            mark = self._denylist.watermark
-            changes = None if mark is None else await reader.changes(mark, _BATCH)
-            if mark is None or changes is None or isinstance(changes, Diverged):
-                if isinstance(changes, Diverged) and not changes.pruned:
+    async def _read_log(self, reader: LogReader, head: Watermark) -> bool:
+        """Read until the log has been applied up to ``head``; say whether that could be done."""
+        while (mark := self._denylist.watermark) != head:
+            changes = Diverged(pruned=True) if mark is None else await reader.changes(mark, _BATCH)
+            if isinstance(changes, Diverged):
+                if not changes.pruned:
                     self._alarm("the store lost entries; keeping every revocation known before")
-                snapshot = await reader.snapshot()
-                self.learn(snapshot.entries)
-                self._denylist.watermark = snapshot.watermark
-                if snapshot.watermark.position >= head.position:
-                    return
-                raise StoreUnavailable("the store's log is behind its own head")
-            self._apply(changes)
-            mark = self._denylist.watermark
-            if mark is not None and mark.position >= head.position:
-                return
+                self._denylist.watermark = None
+                return False
             if not changes:
                 raise StoreUnavailable("the store's log is behind its own head")
+            self._apply(changes)
+            if changes[-1].position >= head.position:
+                break
+        return True
 
     async def _read_news(self, reader: LogReader) -> None:
         mark = self._denylist.watermark
@@ -263,11 +276,18 @@ class Follower:
                 return
             if published != self._published:
                 self._published = published
-                self._trust(JWKS.from_json(published.jwks))
+                document = parse_object(published.jwks.encode("utf-8"))
+                self._gone_at = document.get("gone_at", {})
+                self._trust(JWKS.from_json(document))
 
     def _trust(self, jwks: JWKS) -> None:
-        revoked = self._denylist.keys()
-        gone = {key.kid for key in jwks if self._fingerprint(Kind.KEY, key.kid) in revoked}
+        revoked, now = self._denylist.keys(), self._now().wall
+        gone = {
+            key.kid
+            for key in jwks
+            if self._fingerprint(Kind.KEY, key.kid) in revoked
+            or self._gone_at.get(key.kid, inf) <= now
+        }
         left = jwks.without(gone) if gone else jwks
         if left != self._verifier.jwks:
             self._verifier.trust(left)

@@ -2,7 +2,9 @@
 
 A replica is fresh because its own lease renewal was *started* less than Δ ago and it has read the
 log up to the head seen after it. Elapsed time is the larger of the monotonic and the wall clock's
-advance: a suspended machine's monotonic clock stands still, and a wall clock can be set back.
+advance: a suspended machine's monotonic clock stands still, and a wall clock can be set back. Set
+back far, it would even bring tokens to life again whose revocation is forgotten already, so a wall
+clock before the window's beginning closes it too.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import NamedTuple
 
 from annul.core.revocation import CLOCK_SKEW
 
-__all__ = ["Moment", "Window", "clocks_agree", "never", "window_from"]
+__all__ = ["Moment", "Window", "clocks_agree", "is_open", "never", "window_from"]
 
 
 class Moment(NamedTuple):
@@ -23,9 +25,10 @@ class Moment(NamedTuple):
 
 
 class Window(NamedTuple):
-    """Until when verifications may be answered, on both clocks; ``cause`` if they may not."""
+    """When verifications may be answered, on both clocks; ``cause`` says why not otherwise."""
 
     monotonic_until: float
+    wall_from: float
     wall_until: float
     started: Moment
     cause: str
@@ -35,6 +38,7 @@ def window_from(started: Moment, max_staleness: float) -> Window:
     """Return the window that a renewal started at ``started`` gives, once the log has been read."""
     return Window(
         started.monotonic + max_staleness,
+        started.wall - CLOCK_SKEW,
         started.wall + max_staleness,
         started,
         "store_unreachable",
@@ -43,7 +47,14 @@ def window_from(started: Moment, max_staleness: float) -> Window:
 
 def never(cause: str) -> Window:
     """Return the window of a replica that may not answer at all."""
-    return Window(-inf, -inf, Moment(-inf, -inf), cause)
+    return Window(-inf, inf, -inf, Moment(-inf, -inf), cause)
+
+
+def is_open(window: Window, now: Moment) -> bool:
+    """Whether a verification that has looked everything up by ``now`` may be answered."""
+    return now.monotonic < window.monotonic_until and (
+        window.wall_from <= now.wall < window.wall_until
+    )
 
 
 def staleness(window: Window, now: Moment) -> float:

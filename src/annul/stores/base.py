@@ -55,6 +55,7 @@ __all__ = [
     "Snapshot",
     "Store",
     "StoredRing",
+    "expiry_of",
 ]
 
 
@@ -81,7 +82,9 @@ class Draft:
     ``lifts_all`` is for an ``unblock``: it lifts every block standing against the fingerprint at
     the moment it is appended. ``lasting`` adds the store's ``longest_token`` and
     ``longest_session`` to ``expires_at``, as they are at that moment: another authority may have
-    raised them meanwhile, and no session of any authority may outlive what ended it.
+    raised them meanwhile, and no session of any authority may outlive what ended it. If store time
+    is ahead of ``at``, the difference is added too: nothing is born expired because the clock of
+    an authority is slow.
     """
 
     tag: bytes
@@ -95,6 +98,14 @@ class Draft:
     actor: str | None = None
     lifts_all: bool = False
     lasting: bool = False
+
+
+def expiry_of(draft: Draft, identity: Identity, now: float) -> int | None:
+    """Return until when an entry is remembered that is appended at store time ``now``."""
+    if draft.expires_at is None:
+        return None
+    lifetimes = identity.longest_token + identity.longest_session if draft.lasting else 0
+    return draft.expires_at + lifetimes + int(max(0.0, now - draft.at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +170,7 @@ class Renewal:
 
 @dataclass(frozen=True, slots=True)
 class PublishedKeys:
-    """The public key set as JSON, and the ring version it belongs to."""
+    """The public key set as JSON (``Keyring.published``), and the ring version it belongs to."""
 
     version: int
     jwks: str

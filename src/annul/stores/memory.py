@@ -16,7 +16,16 @@ from annul.core.denylist import Denylist
 from annul.core.revocation import Fingerprinter, Kind, Position, Reason, Revocation, Watermark
 from annul.core.session import Replayed, Rotated, Session, Unknown, decide
 from annul.errors import Misconfigured, WrongStore
-from annul.stores.base import Appended, Began, Covered, Draft, Identity, Store, StoredRing
+from annul.stores.base import (
+    Appended,
+    Began,
+    Covered,
+    Draft,
+    Identity,
+    Store,
+    StoredRing,
+    expiry_of,
+)
 from annul.stores.memory_log import MemoryLog
 
 if TYPE_CHECKING:
@@ -77,10 +86,7 @@ class MemoryStore(MemoryLog, Store):
             return known
         lifts = state.denylist.blocks_of(draft.fingerprint) if draft.lifts_all else ()
         position = Position(state.head.epoch, state.head.seq + 1)
-        expires_at = draft.expires_at
-        if draft.lasting and expires_at is not None:
-            limits = self._founded()
-            expires_at += limits.longest_token + limits.longest_session
+        now = max(state.time, self._clock())
         entry = Revocation(
             position=position,
             tag=draft.tag,
@@ -89,7 +95,7 @@ class MemoryStore(MemoryLog, Store):
             fingerprint=draft.fingerprint,
             reason=draft.reason,
             at=draft.at,
-            expires_at=expires_at,
+            expires_at=expiry_of(draft, self._founded(), now),
             id=draft.id,
             actor=draft.actor,
             lifts=lifts,

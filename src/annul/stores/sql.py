@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from annul.core.revocation import Kind, Position, Reason, Revocation
 from annul.core.session import Session
-from annul.stores.base import Identity, Lease
+from annul.stores.base import Identity, Lease, expiry_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,20 +76,24 @@ GROW_IDENTITY = (
     "UPDATE identity SET horizon = max(horizon, ?), longest_token = max(longest_token, ?),"
     " longest_session = max(longest_session, ?)"
 )
-INSERT_IDENTITY = "INSERT INTO identity VALUES (1, ?, ?, ?, ?, ?, ?, 0, ?, ?, 0, ?, 0, '', ?)"
+INSERT_IDENTITY = "INSERT INTO identity VALUES (1, ?, ?, ?, ?, ?, ?, 0, ?, ?, 0, 0, 0, '', ?)"
 SELECT_IDENTITY = "SELECT issuer, lineage, horizon, longest_token, longest_session FROM identity"
 
-# Before an entry is forgotten, the sessions it covers are: the rules of Denylist.find, as a join.
-DELETE_COVERED_BY_EXPIRED = """
-    DELETE FROM sessions WHERE EXISTS (
-        SELECT 1 FROM log, identity WHERE log.expires_at < identity.time
-        AND log.issuer = identity.issuer AND (
-            (log.kind = 'session' AND log.id = sessions.sid)
-            OR (((log.kind = 'subject' AND log.id = sessions.subject)
-                 OR (log.kind = 'client' AND log.id = sessions.client_id)
-                 OR log.kind = 'issuer')
-                AND ((since_epoch, since_seq) < (log.epoch, log.seq)
-                     OR CAST(auth_time AS INTEGER) <= log.at))))"""
+DELETE_ENDED = (
+    "DELETE FROM sessions WHERE sid IN"
+    " (SELECT sid FROM sessions WHERE ends_at <= (SELECT time FROM identity) LIMIT ?)"
+)
+# The head stays, so that its watermark can still be recognised.
+SELECT_EXPIRED = (
+    f"SELECT {_LOG} FROM log WHERE expires_at < (SELECT time FROM identity)"  # noqa: S608 - constants
+    " AND tag <> (SELECT tag FROM identity) LIMIT ?"
+)
+# Before an entry is forgotten, the sessions it covers are: the rules of Denylist.find. Followed by
+# the condition of its kind.
+DELETE_COVERED = (
+    "DELETE FROM sessions WHERE (? = 'session' OR (since_epoch, since_seq) < (?, ?)"
+    " OR CAST(auth_time AS INTEGER) <= ?) AND "
+)
 
 # What a revocation of a kind ends, as a condition on sessions; other kinds end none.
 ENDS = {
@@ -102,15 +106,9 @@ ENDS = {
 
 
 def entry_of(
-    draft: Draft, position: Position, lifts: tuple[bytes, ...], lifetimes: int
+    draft: Draft, position: Position, lifts: tuple[bytes, ...], identity: Identity, now: float
 ) -> Revocation:
-    """Return the log entry that a draft becomes at ``position``.
-
-    ``lifetimes`` is the longest token and the longest session together, in seconds.
-    """
-    expires_at = draft.expires_at
-    if draft.lasting and expires_at is not None:
-        expires_at += lifetimes
+    """Return the log entry that a draft becomes at ``position`` and at store time ``now``."""
     return Revocation(
         position=position,
         tag=draft.tag,
@@ -119,7 +117,7 @@ def entry_of(
         fingerprint=draft.fingerprint,
         reason=draft.reason,
         at=draft.at,
-        expires_at=expires_at,
+        expires_at=expiry_of(draft, identity, now),
         id=draft.id,
         actor=draft.actor,
         lifts=lifts,

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SQLiteStore", "from_url"]
 
+_PRUNED_AT_ONCE = 200
+
 
 def from_url(
     url: str,
@@ -61,7 +63,6 @@ class SQLiteStore(SQLiteLog, Store):
                             int(now),
                             tag,
                             tag,
-                            now,
                             EMPTY_JWKS,
                         ),
                     )
@@ -90,10 +91,10 @@ class SQLiteStore(SQLiteLog, Store):
             mark = draft.fingerprint
             rows = db.execute(sql.SELECT_COVERING, (mark, None, None, None))
             lifts = Denylist(map(sql.entry_from, rows)).blocks_of(mark)
-        epoch, seq, lifetimes = db.execute(
-            "SELECT epoch, seq, longest_token + longest_session FROM identity"
-        ).fetchone()
-        entry = sql.entry_of(draft, Position(epoch, seq + 1), lifts, lifetimes)
+        identity = sql.identity_from(db.execute(sql.SELECT_IDENTITY).fetchone())
+        epoch, seq, time = db.execute("SELECT epoch, seq, time FROM identity").fetchone()
+        now = max(time, self._clock())
+        entry = sql.entry_of(draft, Position(epoch, seq + 1), lifts, identity, now)
         db.execute(sql.INSERT_ENTRY, sql.entry_row(entry))
         db.execute("UPDATE identity SET seq = ?, tag = ?", (entry.position.seq, entry.tag))
         return entry
@@ -199,22 +200,30 @@ class SQLiteStore(SQLiteLog, Store):
         return await self._write(work)
 
     async def prune(self, now: float) -> int:
-        def work(db: sqlite3.Connection) -> int:
+        def over(db: sqlite3.Connection) -> int:
             db.execute("UPDATE identity SET time = max(time, ?)", (now,))
-            db.execute("DELETE FROM sessions WHERE ends_at <= (SELECT time FROM identity)")
-            db.execute(sql.DELETE_COVERED_BY_EXPIRED)
-            expired = (
-                "FROM log WHERE expires_at < (SELECT time FROM identity)"
-                " AND tag <> (SELECT tag FROM identity)"
-            )
-            (highest,) = db.execute(f"SELECT max(seq) {expired}").fetchone()
-            if highest is None:
-                return 0
-            gone = db.execute(f"DELETE {expired}").rowcount
-            db.execute("UPDATE identity SET pruned = max(pruned, ?)", (highest,))
-            return gone
+            return db.execute(sql.DELETE_ENDED, (_PRUNED_AT_ONCE,)).rowcount
 
-        return await self._write(work)
+        def expired(db: sqlite3.Connection) -> int:
+            rows = db.execute(sql.SELECT_EXPIRED, (_PRUNED_AT_ONCE,)).fetchall()
+            for entry in map(sql.entry_from, rows):
+                ends = sql.ENDS.get(entry.kind)
+                if ends is not None and entry.issuer == issuer:
+                    at = (*entry.position, entry.at)
+                    db.execute(sql.DELETE_COVERED + ends, (entry.kind.value, *at, entry.id or ""))
+                db.execute("DELETE FROM log WHERE tag = ?", (entry.tag,))
+                db.execute("UPDATE identity SET pruned = max(pruned, ?)", (entry.position.seq,))
+            return len(rows)
+
+        # In short transactions, because nobody's lease can be renewed meanwhile.
+        while await self._write(over) == _PRUNED_AT_ONCE:
+            pass
+        identity = await self.identity()
+        issuer = "" if identity is None else identity.issuer
+        gone = 0
+        while dropped := await self._write(expired):
+            gone += dropped
+        return gone
 
     # --- inside a transaction -----------------------------------------------------------
 

@@ -29,6 +29,12 @@ local function take_effect(entry, id, text)
     end
 end
 
+local function store_time()
+    local clock = redis.call('TIME')
+    return math.max(tonumber(redis.call('HGET', META, 'time')),
+        tonumber(clock[1]) + tonumber(clock[2]) / 1000000)
+end
+
 local function standing_blocks(mark)
     local tags = {}
     for text in string.gmatch(redis.call('HGET', COVER, 'block:' .. mark) or '', ' ([^\n]*)') do
@@ -46,9 +52,13 @@ local function append(head, entry, text, mode)
     if mode == 'lifts_all' then
         entry[LIFTS] = standing_blocks(entry[MARK])
         text = cjson.encode(entry)
-    elseif mode == 'lasting' and entry[EXPIRES] ~= cjson.null then
-        entry[EXPIRES] = string.format('%.0f', tonumber(entry[EXPIRES]) + head.lifetimes)
-        text = cjson.encode(entry)
+    elseif entry[EXPIRES] ~= cjson.null then
+        local late = math.floor(math.max(0, store_time() - tonumber(entry[AT])))
+        local lifetimes = mode == 'lasting' and head.lifetimes or 0
+        if late + lifetimes > 0 then
+            entry[EXPIRES] = string.format('%.0f', tonumber(entry[EXPIRES]) + lifetimes + late)
+            text = cjson.encode(entry)
+        end
     end
     local seq = string.format('%.0f', tonumber(head.seq) + 1)
     local id = head.epoch .. '-' .. seq

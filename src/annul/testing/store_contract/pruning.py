@@ -58,6 +58,16 @@ class Pruning:
         assert await bench.store.prune(_SOON + LIFETIMES + 1) == 1
 
     @scenario
+    async def test_nothing_is_born_expired_because_a_clock_is_slow(self, bench: Bench) -> None:
+        await bench.store.prune(NOW + 5000)
+
+        entry = await bench.revoke(Kind.TOKEN, "jti", at=NOW, expires_at=_SOON)
+
+        assert entry.expires_at == _SOON + 5000
+        await bench.revoke(Kind.TOKEN, "head")
+        assert await bench.store.prune(_SOON + 5000.0) == 0
+
+    @scenario
     async def test_lifetimes_are_those_that_any_authority_has_recorded(self, bench: Bench) -> None:
         other = bench.open()
         known = await other.identity()
@@ -101,7 +111,7 @@ class Pruning:
     @scenario
     async def test_the_time_to_prune_by_never_goes_back(self, bench: Bench) -> None:
         await bench.store.prune(_SOON + 1000)
-        await bench.revoke(Kind.TOKEN, "already over", expires_at=_SOON)
+        await bench.revoke(Kind.TOKEN, "already over", at=_SOON + 1000.0, expires_at=_SOON)
         head = await bench.revoke(Kind.TOKEN, "head")
 
         assert await bench.open().prune(NOW) == 1
