@@ -102,5 +102,4 @@ class Authority:
 
 def _close(authority: AsyncAuthority) -> None:
     # Garbage may be collected on any thread, the portal's own included, so nothing is waited for.
-    with contextlib.suppress(Unavailable):
-        portal.submit(authority.close())
+    portal.post(authority.close)

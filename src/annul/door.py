@@ -56,7 +56,9 @@ class AsyncAuthority(KeyVerbs):
         self._settings = settings
         self._rotation = rotation
         self._replica = replica
-        self._sessions = Sessions(store, settings, rotation, replica.observe)
+        self._sessions = Sessions(
+            store, settings, rotation, replica.observe, lambda: replica.store_ahead
+        )
         self._revocations = Revocations(store, settings, replica.observe)
         self._tidy_at = 0.0
 

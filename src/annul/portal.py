@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import os
 import threading
 from concurrent.futures import CancelledError
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from annul.errors import AnnulError, Misconfigured, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
 __all__ = ["Portal", "portal"]
 
@@ -28,9 +29,9 @@ class Portal:
     """Runs coroutines on a background loop for callers in ordinary threads."""
 
     def __init__(self) -> None:
-        # Reentrant, because garbage collection may come in while it is held and submit something.
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: set[asyncio.Task[object]] = set()
         self._thread: threading.Thread | None = None
         self._closing = False
 
@@ -58,6 +59,23 @@ class Portal:
             # Python may refuse to start a thread while it shuts down.
             work.close()
             raise Unavailable("the process is shutting down") from None
+
+    def post(self, make: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Start what ``make`` makes, if the loop runs; take no lock and wait for nothing.
+
+        For finalizers, which may run on any thread and inside any lock. Where no loop runs, in a
+        forked child for example, there is nothing that one would have to close.
+        """
+        loop = self._loop
+        if loop is None or self._closing:
+            return
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(lambda: self._posted(loop.create_task(make())))
+
+    def _posted(self, task: asyncio.Task[object]) -> None:
+        # The loop itself holds tasks weakly.
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -95,8 +113,9 @@ class Portal:
 
     def after_fork(self) -> None:
         """Forget the parent's loop: its thread does not exist in this process."""
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._loop = None
+        self._tasks = set()
         self._thread = None
 
 

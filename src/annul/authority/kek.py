@@ -99,7 +99,7 @@ class KekSource:
 
     @staticmethod
     def _make(path: Path, text: str) -> None:
-        draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+        draft = path.with_name(f"{path.name}.{os.urandom(6).hex()}.new")
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
@@ -110,10 +110,11 @@ class KekSource:
             # A link, not a rename: whoever comes second must use what the first one made.
             with contextlib.suppress(FileExistsError):
                 os.link(draft, path)
-            draft.unlink()
         except OSError as error:
             why = os.strerror(error.errno or 0).lower()
             raise Misconfigured(
                 f"cannot keep a key-encryption key at {path}: {why}; pass kek_file= or kek="
             ) from None
+        finally:
+            draft.unlink(missing_ok=True)
         log.info("made the key-encryption key %s; back it up, every authority needs it", path)

@@ -69,7 +69,11 @@ class SessionInfo:
 
 
 class Sessions:
-    """Begins and rotates sessions. ``observe`` is told what this process has just revoked."""
+    """Begins and rotates sessions. ``observe`` is told what this process has just revoked.
+
+    Sessions live by store time, which is the same for every authority: ``store_ahead`` says by how
+    many seconds it is ahead of the clock here.
+    """
 
     def __init__(
         self,
@@ -77,11 +81,16 @@ class Sessions:
         settings: Settings,
         rotation: Rotation,
         observe: Callable[[Iterable[Revocation]], None],
+        store_ahead: Callable[[], float],
     ) -> None:
         self._store = store
         self._settings = settings
         self._rotation = rotation
         self._observe = observe
+        self._store_ahead = store_ahead
+
+    def _now(self) -> float:
+        return self._settings.clock() + self._store_ahead()
 
     async def login(
         self,
@@ -96,8 +105,8 @@ class Sessions:
     ) -> Grant:
         """Begin a session; see ``AsyncAuthority.login``."""
         settings = self._settings
-        now = settings.clock()
-        key_id, _secret = self._rotation.ring.handle_key(now)
+        now = self._now()
+        key_id, _secret = self._rotation.ring.handle_key(settings.clock())
         family = handle.new_family(settings.entropy)
         session = Session(
             sid=b64url_encode(settings.entropy(_SID_BYTES)),
@@ -127,10 +136,10 @@ class Sessions:
     async def refresh(self, token: str, *, client_id: str | None, jkt: str | None) -> Grant:
         """Present a refresh token; see ``AsyncAuthority.refresh``."""
         settings = self._settings
-        now = settings.clock()
+        now = self._now()
         ring = self._rotation.ring
         parts = handle.read(token, ring.find_handle_key)
-        key_id, _secret = ring.handle_key(now)
+        key_id, _secret = ring.handle_key(settings.clock())
         remember = remember_until(
             # The store adds the lifetimes: it knows the longest.
             Kind.SESSION,
@@ -170,7 +179,7 @@ class Sessions:
 
     async def list(self, subject: str) -> tuple[SessionInfo, ...]:
         """Return the live sessions of a subject, oldest first."""
-        found = await self._store.sessions(identifier(subject, "subject"), self._settings.clock())
+        found = await self._store.sessions(identifier(subject, "subject"), self._now())
         return tuple(
             SessionInfo(
                 session_id=session.sid,

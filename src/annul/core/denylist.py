@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from annul.core.revocation import Kind, Revocation, Watermark
+from annul.core.revocation import CLOCK_SKEW, Kind, Revocation, Watermark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -82,7 +82,15 @@ class Denylist:
     nothing has been revoked.
     """
 
-    __slots__ = ("_blocks", "_lifted", "_tables", "_unblocks", "version", "watermark")
+    __slots__ = (
+        "_blocks",
+        "_lifted",
+        "_tables",
+        "_unblocks",
+        "pruned_by",
+        "version",
+        "watermark",
+    )
 
     def __init__(self, entries: Iterable[Revocation] = ()) -> None:
         self._tables: dict[Kind, dict[bytes, Revocation]] = {
@@ -92,6 +100,7 @@ class Denylist:
         self._unblocks: dict[bytes, Revocation] = {}
         self._lifted: set[tuple[bytes, bytes]] = set()
         self.version = 0
+        self.pruned_by = 0.0
         self.watermark: Watermark | None = None
         self.apply(entries)
 
@@ -224,7 +233,9 @@ class Denylist:
         """Forget entries that expired before ``now`` (store time); return how many.
 
         Nothing they covered can be alive (see ``remember_until``), so no cached answer changes.
+        ``pruned_by`` is the latest such time: an earlier one must not be judged by any more.
         """
+        self.pruned_by = max(self.pruned_by, now)
         gone = 0
         for table in self._tables.values():
             over = [
@@ -241,6 +252,9 @@ class Denylist:
 def _began_before(facts: Facts, cutoff: Revocation) -> bool:
     if facts.since is not None and facts.since < cutoff.position:
         return True
-    # Wall time has whole seconds in tokens, so an equal second counts as before: it errs
-    # towards refusing.
-    return facts.began_at is not None and int(facts.began_at) <= cutoff.at
+    if facts.began_at is None:
+        return False
+    # Wall time has whole seconds in tokens, so an equal second counts as before: it errs towards
+    # refusing. So does the clock of a foreign issuer, which may be ahead of ours.
+    skew = CLOCK_SKEW if facts.since is None else 0
+    return int(facts.began_at) - skew <= cutoff.at

@@ -45,10 +45,11 @@ TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
 
 _TO_URLSAFE = bytes.maketrans(b"+/", b"-_")
 
-# The unused low bits of the last character must be zero, or several spellings decode alike.
-_CANONICAL_TAIL = (
+# The unused low bits of the last character must be zero, or several spellings decode alike. By the
+# length modulo 4: whole quanta end as they like, and a quantum of one character does not exist.
+_CANONICAL_TAIL: tuple[frozenset[int] | None, ...] = (
     None,
-    None,
+    frozenset(),
     frozenset(b"AQgw"),
     frozenset(b"AEIMQUYcgkosw048"),
 )
@@ -82,7 +83,8 @@ def decode_segment(segment: bytes) -> bytes:
     """Decode one segment that has already been mapped with ``TO_STANDARD``.
 
     The C decoder skips characters it does not know and stops at ``=``; both make the result
-    shorter than the segment's length promises, so comparing lengths finds them all.
+    shorter than the segment's length promises, so comparing lengths finds them all. It could not
+    where one character more promises nothing more, but no segment has such a length.
     """
     size = len(segment)
     tail = _CANONICAL_TAIL[size & 3]

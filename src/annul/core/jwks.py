@@ -12,8 +12,8 @@ from annul.errors import InvalidKey, UnknownKey
 
 __all__ = ["JWKS"]
 
-MAX_BYTES = 1 << 20
-MAX_KEYS = 1000
+MAX_BYTES = 1 << 18
+MAX_KEYS = 100
 
 
 class JWKS:

@@ -16,7 +16,7 @@ class UnusableKey(ValueError):
     """What is wrong with a key, in words that quote none of it."""
 
 
-MIN_RSA_BITS, MAX_RSA_BITS = 2048, 16_384
+MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192
 _MIN_E, _MAX_E = 65_537, 2**32
 _FERMAT_ROUNDS = 64
 

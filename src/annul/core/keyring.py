@@ -181,16 +181,20 @@ class Keyring:
         """
         if any(key.kid == kid and key.purpose is not Purpose.TOKEN for key in self.keys):
             raise InvalidRequest("this is not a signing key, so no token was verified with it")
-        took_over = {key.activates_at for key in self.keys if key.kid == kid}
+        revoked = next((key for key in self.keys if key.kid == kid), None)
 
         def resume(key: RingKey) -> RingKey:
             if (
-                key.purpose is Purpose.TOKEN
-                and key.retires_at in took_over
-                and key.state(now) is not KeyState.GONE
+                revoked is None
+                or key.purpose is not Purpose.TOKEN
+                or key.retires_at != revoked.activates_at
+                or key.state(now) is KeyState.GONE
+                # Where somebody else signs already, there is nothing to go on with.
+                or revoked.state(now) in {KeyState.RETIRING, KeyState.GONE}
             ):
-                return replace(key, retires_at=None, gone_at=None)
-            return key
+                return key
+            # In the place of the revoked key, it also hands over to that key's successor.
+            return replace(key, retires_at=revoked.retires_at, gone_at=revoked.gone_at)
 
         left = tuple(resume(key) for key in self.keys if key.kid != kid)
         return replace(self, version=self.version + 1, keys=left, revoked=self.revoked | {kid})

@@ -186,6 +186,11 @@ class Replica:
         return self._follower.keys_version
 
     @property
+    def store_ahead(self) -> float:
+        """By how many seconds the store's clock was ahead of this one at the last renewal."""
+        return self._follower.store_ahead
+
+    @property
     def alarms(self) -> int:
         """How often the store was seen to have lost data."""
         return self._follower.alarms

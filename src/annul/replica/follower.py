@@ -80,6 +80,7 @@ class Follower:
         self._published = PublishedKeys(0, "")
         self._lineage: str | None = None
         self._pruned_at = 0.0
+        self.store_ahead = 0.0
         self._gone_at: dict[str, float] = {}
         self._learning = threading.Lock()
         self._closed = False
@@ -156,7 +157,11 @@ class Follower:
         )
 
     def _publish(self, started: Moment, renewal: Renewal) -> None:
-        if not clocks_agree(renewal.store_time, self._now().wall):
+        # What this replica itself has forgotten may live again if time goes back.
+        store_time = max(renewal.store_time, self._denylist.pruned_by)
+        wall = self._now().wall
+        self.store_ahead = store_time - wall
+        if not clocks_agree(store_time, wall):
             if self.window.cause != "clock_disagrees":
                 log.error("this machine's clock and the store's differ by more than a minute")
             self._refuse("clock_disagrees")
@@ -170,7 +175,7 @@ class Follower:
         if started.monotonic - self._pruned_at > _PRUNE_EVERY:
             self._pruned_at = started.monotonic
             with self._learning:
-                self._denylist.prune(renewal.store_time)
+                self._denylist.prune(store_time)
                 if not self._fixed_keys:
                     self._trust(self._verifier.jwks)
 

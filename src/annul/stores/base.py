@@ -23,8 +23,9 @@ storage as the backend defines it (each backend's docstring says how), and a bac
 so that it cannot promise this raises ``UnsafeStore`` when opened for writing. A verb that raises
 ``StoreUnavailable`` may or may not have happened; ``append`` with the same ``tag`` completes it.
 
-**Time.** ``Renewal.store_time`` is a high-water mark of the store's clock, never going back;
-pruning goes by it.
+**Time.** Pruning goes by a high-water mark that never goes back. ``Renewal.store_time`` is the
+store's clock, or that mark if it is ahead: then tokens may live again whose revocation has been
+forgotten, and verifiers must not judge by an earlier time.
 
 **Leases** have no time-out in the store. A replica is fresh because *it* wrote its lease and knows
 when it began to; the table only tells others who is listening.

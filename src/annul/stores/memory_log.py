@@ -98,10 +98,9 @@ class MemoryLog(LogReader):
             if state.identity is None:
                 return None
             state.leases[lease.id] = lease
-            state.time = max(state.time, self._clock())
             return Renewal(
                 head=state.head,
-                store_time=state.time,
+                store_time=max(state.time, self._clock()),
                 keys_version=0 if state.stored_ring is None else state.stored_ring.version,
                 horizon=state.identity.horizon,
                 lineage=state.identity.lineage,

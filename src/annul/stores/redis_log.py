@@ -1,8 +1,8 @@
 """The reading half of the Redis store: what a replica needs, and what its user must be allowed.
 
 Grants for a replica's user: read ``{annul}:meta``, ``{annul}:log`` and ``{annul}:bell``; read and
-write ``{annul}:leases`` and ``{annul}:clock``; and the commands ``evalsha eval exists get set hget
-hset hdel hmget time xrange xread``.
+write ``{annul}:leases``; and the commands ``evalsha eval exists hget hset hdel hmget time xrange
+xread``.
 """
 
 from __future__ import annotations

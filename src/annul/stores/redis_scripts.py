@@ -17,10 +17,9 @@ The keys of a store, all with one hash tag::
     index     zset    sessions by subject, by client and by their beginning, sorted as text
     ends      zset    sessions by absolute end
     leases    hash    lease id → JSON
-    clock     string  the server's time when a lease was last renewed; it never goes back
     bell      stream  its only entry is replaced when there is something new to read
 
-The user of a replica has to read meta, log and bell, and to write leases and clock. Therefore
+The user of a replica has to read meta, log and bell, and to write leases. Therefore
 ``RENEW`` does not declare meta: what is declared to EVALSHA has to be writable.
 """
 
@@ -84,7 +83,7 @@ _APPENDING = "_founded _entry _appending"
 _LOG = "meta log tags expiry cover bell"
 
 FOUND = _script("found", keys="meta log", parts="_founded")
-RENEW = _script("renew", keys="leases clock", parts="_founded")
+RENEW = _script("renew", keys="leases", parts="_founded")
 APPEND = _script("append", keys=_LOG, parts=_APPENDING)
 BEGIN = _script(
     "begin",

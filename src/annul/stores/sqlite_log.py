@@ -127,14 +127,13 @@ class SQLiteLog(LogReader):
                 db.execute(
                     "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?)", sql.lease_row(lease)
                 )
-                db.execute("UPDATE identity SET time = max(time, ?)", (self._clock(),))
                 row = db.execute(
                     "SELECT epoch, seq, tag, time, keys_version, horizon, lineage FROM identity"
                 ).fetchone()
             epoch, seq, tag, now, keys_version, horizon, lineage = row
             return Renewal(
                 head=Watermark(epoch, seq, bytes(tag)),
-                store_time=now,
+                store_time=max(now, self._clock()),
                 keys_version=keys_version,
                 horizon=horizon,
                 lineage=lineage,

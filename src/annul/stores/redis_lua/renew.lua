@@ -6,10 +6,7 @@ if refusal then return refusal end
 redis.call('HSET', LEASES, ARGV[3], ARGV[4])
 local clock = redis.call('TIME')
 local now = string.format('%d.%06d', clock[1], clock[2])
--- The server's clock may be set back; the time that replicas are told never is.
-for _, before in ipairs({redis.call('GET', CLOCK) or '0', redis.call('HGET', meta, 'time')}) do
-    if tonumber(before) > tonumber(now) then now = before end
-end
-redis.call('SET', CLOCK, now)
+local pruned_by = redis.call('HGET', meta, 'time')
+if tonumber(pruned_by) > tonumber(now) then now = pruned_by end
 local rest = redis.call('HMGET', meta, 'tag', 'keys', 'horizon', 'lineage')
 return {head.epoch, head.seq, rest[1], now, rest[2], rest[3], rest[4]}
