@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from annul.core.revocation import CLOCK_SKEW, Kind, Revocation, Watermark
+from annul.core.revocation import Kind, Revocation, Watermark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -252,9 +252,6 @@ class Denylist:
 def _began_before(facts: Facts, cutoff: Revocation) -> bool:
     if facts.since is not None and facts.since < cutoff.position:
         return True
-    if facts.began_at is None:
-        return False
-    # Wall time has whole seconds in tokens, so an equal second counts as before: it errs towards
-    # refusing. So does the clock of a foreign issuer, which may be ahead of ours.
-    skew = CLOCK_SKEW if facts.since is None else 0
-    return int(facts.began_at) - skew <= cutoff.at
+    # Wall time has whole seconds in tokens, so an equal second counts as before: it errs
+    # towards refusing.
+    return facts.began_at is not None and int(facts.began_at) <= cutoff.at

@@ -39,6 +39,8 @@ class PublicKey:
     __slots__ = ("_checkers", "_key", "_named", "algorithms", "kid", "thumbprint")
 
     def __init__(self, key: Any, *, alg: str | None = None, kid: str | None = None) -> None:  # noqa: ANN401
+        if members.is_private(key):
+            raise InvalidKey("this public key cannot be used: it is a private key")
         try:
             possible = members.algorithms_of(key)
             _judge(key)
@@ -126,6 +128,8 @@ class PrivateKey:
     __slots__ = ("_key", "_sign", "alg", "kid", "public")
 
     def __init__(self, key: Any, *, alg: str | None = None) -> None:  # noqa: ANN401
+        if not members.is_private(key):
+            raise InvalidKey("this private key cannot be used: it is not one")
         try:
             possible = members.algorithms_of(key)
         except UnusableKey as error:

@@ -22,6 +22,7 @@ __all__ = [
     "CURVES",
     "algorithms_of",
     "check_private_part",
+    "is_private",
     "kind_of",
     "mldsa_private",
     "private_members",
@@ -49,6 +50,11 @@ else:
         "ML-DSA-65": (mldsa.MLDSA65PublicKey, mldsa.MLDSA65PrivateKey),
         "ML-DSA-87": (mldsa.MLDSA87PublicKey, mldsa.MLDSA87PrivateKey),
     }
+
+
+def is_private(key: object) -> bool:
+    """Return whether a key object is the private one."""
+    return hasattr(key, "private_bytes")
 
 
 def kind_of(key: object) -> tuple[str, str | None]:
@@ -141,8 +147,12 @@ def check_private_part(jwk: Mapping[str, Any]) -> None:
     """
     if jwk.get("kty") != "RSA":
         read_private(jwk)
-    elif "p" in jwk or "q" in jwk:
-        n, e, d, p, q = (_uint(jwk, name) for name in ("n", "e", "d", "p", "q"))
+        return
+    n, e, d = (_uint(jwk, name) for name in ("n", "e", "d"))
+    if d >= n:
+        raise UnusableKey("the private and the public part are not of one key")
+    if "p" in jwk or "q" in jwk:
+        p, q = _uint(jwk, "p"), _uint(jwk, "q")
         if p * q != n or min(p, q) < _LEAST_PRIME or (e * d - 1) % (p - 1) or (e * d - 1) % (q - 1):
             raise UnusableKey("the private and the public part are not of one key")
 

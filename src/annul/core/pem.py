@@ -6,6 +6,8 @@ any of its contents.
 
 from __future__ import annotations
 
+from binascii import Error as Base64Error
+from binascii import a2b_base64
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -24,6 +26,7 @@ from annul.errors import InvalidKey
 __all__ = ["load_private", "load_public", "write_private", "write_public"]
 
 MAX_PEM_BYTES = 65_536
+_ID_RSASSA_PSS = bytes.fromhex("06092a864886f70d01010a")
 _BEGIN = b"-----BEGIN "
 _PRIVATE = {b"PRIVATE KEY", b"ENCRYPTED PRIVATE KEY", b"RSA PRIVATE KEY", b"EC PRIVATE KEY"}
 _PUBLIC = {b"PUBLIC KEY", b"RSA PUBLIC KEY"}
@@ -74,7 +77,19 @@ def _the_block(data: object, wanted: set[bytes], what: str) -> tuple[bytes, byte
     if label not in wanted:
         raise InvalidKey(f"this is {_name(label)}, not a {what} key in PEM that openssl writes")
     start = data.index(_BEGIN + label)
+    if _is_for_pss(data[start:]):
+        # RFC 4055 §1.2: such a key must not be used with another padding, and cryptography does
+        # not say any more that it is one.
+        raise InvalidKey("this RSA key is restricted to PSS; make one with -algorithm RSA")
     return data[start:], label
+
+
+def _is_for_pss(pem: bytes) -> bool:
+    try:
+        der = a2b_base64(pem[len(_BEGIN) :].partition(b"-----")[2].partition(b"-----END")[0])
+    except Base64Error:
+        return False  # damaged, which the loader will say
+    return _ID_RSASSA_PSS in der[:64]
 
 
 def _name(label: bytes) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["pack", "sealed_with", "unpack"]
 
 _FORMAT = 1
+_NONE = type(None)
 _TIMES = ("created_at", "activates_at", "retires_at", "gone_at")
 
 
@@ -77,8 +78,29 @@ def unpack(text: str, sealing: SealingKey) -> Keyring:
 def _read(text: str) -> dict[str, Any]:
     try:
         document = parse_object(text.encode("utf-8"))
-    except EncodingError:
+    except (EncodingError, UnicodeEncodeError):
         document = {}
-    if document.get("format") != _FORMAT:
+    if document.get("format") != _FORMAT or not _is_whole(document):
         raise WrongStore("the keyring in this store is damaged, or made by a newer annul")
     return document
+
+
+def _is_whole(document: dict[str, Any]) -> bool:
+    keys, revoked = document.get("keys"), document.get("revoked")
+    return (
+        isinstance(document.get("kek"), str)
+        and type(document.get("version")) is int
+        and isinstance(revoked, list)
+        and all(isinstance(kid, str) for kid in revoked)
+        and isinstance(keys, list)
+        and all(isinstance(key, dict) and _is_whole_key(key) for key in keys)
+    )
+
+
+def _is_whole_key(key: dict[str, Any]) -> bool:
+    return (
+        all(isinstance(key.get(name), str) for name in ("kid", "alg", "sealed"))
+        and key.get("purpose") in list(Purpose)
+        and all(type(key.get(name)) in {int, float} for name in _TIMES[:2])
+        and all(name in key and type(key[name]) in {int, float, _NONE} for name in _TIMES[2:])
+    )
