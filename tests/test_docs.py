@@ -13,13 +13,12 @@ from pathlib import Path
 import pytest
 
 import annul
+import annul.testing
 from annul.core.policy import Policy
 from tests import doc_page
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-# tests/cli compares this one with what the command really says.
-NOT_RUN = {"docs/reference/cli.md"}
 
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#{1,6} (.+)$")
@@ -42,7 +41,7 @@ def runs_something(name: str) -> bool:
 # --- what it shows runs ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [n for n in all_pages() if n not in NOT_RUN and runs_something(n)])
+@pytest.mark.parametrize("name", [n for n in all_pages() if runs_something(n)])
 def test_a_page_runs_as_it_stands(name: str, tmp_path: Path) -> None:
     if missing := doc_page.missing(read(name)):
         pytest.skip(f"{', '.join(missing)} is not installed")
@@ -181,6 +180,14 @@ def test_every_public_name_is_in_the_reference() -> None:
 
 def test_every_public_member_is_in_the_reference() -> None:
     assert [name for name in public_methods() if name.split(".")[1] not in mentioned()] == []
+
+
+def test_every_name_for_tests_is_in_the_reference() -> None:
+    words = set(re.findall(r"\w+", " ".join(_CODE.findall(prose("docs/reference/testing.md")))))
+    assert set(annul.testing.__all__) - words == set()
+    forge = annul.testing.TokenForge
+    members = {*vars(forge), *vars(forge())}
+    assert {name for name in members if not name.startswith("_")} - words == set()
 
 
 def described() -> list[str]:

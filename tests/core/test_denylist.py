@@ -5,50 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annul.core.denylist import Denylist, Facts
 from annul.core.revocation import Kind, Position, Reason, Revocation, fingerprint
+from annul.testing import ISSUER
+from tests.core.logs import logs, one_tag_one_block
 
-ISSUER = "https://auth.example"
-
-marks = st.sampled_from([bytes([n]) * 12 for n in range(3)])
-tags = st.sampled_from([bytes([n]) * 16 for n in range(5)])
-
-
-@st.composite
-def entries(draw: st.DrawFn) -> Revocation:
-    kind = draw(st.sampled_from(list(Kind)))
-    keeps = kind in {Kind.KEY, Kind.BLOCK, Kind.UNBLOCK}
-    # A real log has one entry per position and tag; collisions here test the tie-break too.
-    return Revocation(
-        position=Position(draw(st.integers(1, 2)), draw(st.integers(0, 4))),
-        tag=draw(tags),
-        issuer=ISSUER,
-        kind=kind,
-        fingerprint=draw(marks),
-        reason=draw(st.sampled_from([Reason.ADMIN, Reason.LOGOUT])),
-        at=draw(st.integers(0, 3)),
-        expires_at=None if keeps else draw(st.integers(0, 3)),
-        lifts=tuple(draw(st.lists(tags, max_size=2))) if kind is Kind.UNBLOCK else (),
-    )
+pure = settings(deadline=None)
 
 
-def _one_tag_one_block(found: list[Revocation]) -> list[Revocation]:
-    # A tag names one entry: two blocks or unblocks with one tag are the same entry.
-    seen: dict[tuple[Kind, bytes], Revocation] = {}
-    return [
-        seen.setdefault((entry.kind, entry.tag), entry)
-        if entry.kind in {Kind.BLOCK, Kind.UNBLOCK}
-        else entry
-        for entry in found
-    ]
-
-
-logs = st.lists(entries(), max_size=12).map(_one_tag_one_block)
-
-
+@pure
 @given(logs)
 def test_join_is_idempotent(log: list[Revocation]) -> None:
     one = Denylist(log)
@@ -57,13 +25,15 @@ def test_join_is_idempotent(log: list[Revocation]) -> None:
     assert Denylist([*log, *log]) == one
 
 
+@pure
 @given(logs.flatmap(lambda log: st.tuples(st.just(log), st.permutations(log))))
-def test_order_does_not_matter(logs: tuple[list[Revocation], list[Revocation]]) -> None:
-    log, shuffled = logs
+def test_order_does_not_matter(orders: tuple[list[Revocation], list[Revocation]]) -> None:
+    log, shuffled = orders
 
     assert Denylist(shuffled) == Denylist(log)
 
 
+@pure
 @given(logs, st.integers(0, 12), st.integers(0, 12))
 def test_join_is_associative_and_commutative(log: list[Revocation], i: int, j: int) -> None:
     a, b, c = Denylist(log[:i]), Denylist(log[i : i + j]), Denylist(log[i + j :])
@@ -73,6 +43,7 @@ def test_join_is_associative_and_commutative(log: list[Revocation], i: int, j: i
     assert a.merge(b).merge(c) == Denylist(log)
 
 
+@pure
 @given(logs)
 def test_iterating_gives_what_rebuilds_it(log: list[Revocation]) -> None:
     one = Denylist(log)
@@ -80,9 +51,10 @@ def test_iterating_gives_what_rebuilds_it(log: list[Revocation]) -> None:
     assert Denylist(one) == one
 
 
+@pure
 @given(logs, logs)
 def test_joining_never_lets_a_token_back_in(log: list[Revocation], more: list[Revocation]) -> None:
-    known = _one_tag_one_block([*log, *more])
+    known = one_tag_one_block([*log, *more])
     before, after = Denylist(known[: len(log)]), Denylist(known)
     facts = [
         _facts(mark, Position(epoch, seq))

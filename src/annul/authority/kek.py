@@ -110,11 +110,20 @@ class KekSource:
             # A link, not a rename: whoever comes second must use what the first one made.
             with contextlib.suppress(FileExistsError):
                 os.link(draft, path)
+                log.info(
+                    "made the key-encryption key %s; back it up, every authority needs it", path
+                )
+            # The name has to last as long as what is going to be sealed with it.
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
         except OSError as error:
             why = os.strerror(error.errno or 0).lower()
             raise Misconfigured(
                 f"cannot keep a key-encryption key at {path}: {why}; pass kek_file= or kek="
             ) from None
         finally:
-            draft.unlink(missing_ok=True)
-        log.info("made the key-encryption key %s; back it up, every authority needs it", path)
+            with contextlib.suppress(OSError):
+                draft.unlink()

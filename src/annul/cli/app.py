@@ -19,6 +19,7 @@ import click
 import annul
 from annul.cli import exits
 from annul.cli.commands import COMMANDS
+from annul.cli.ids import MARK
 from annul.cli.output import printable
 from annul.errors import AnnulError, ClaimMismatch, ReplicaStale, Revoked
 
@@ -117,8 +118,10 @@ class _Problem:
 
 
 def _usage(error: click.ClickException) -> str:
-    text = error.format_message().rstrip(".").replace("\n", " ")
+    text = error.format_message().rstrip(".").replace("\n", " ").replace(MARK, "")
     text = text[:1].lower() + text[1:]
+    if isinstance(error, click.NoSuchOption):
+        text += " (write -- before an argument that begins with a dash)"
     context = getattr(error, "ctx", None)
     return f"{text}; see {context.command_path} --help" if context is not None else text
 
@@ -149,6 +152,7 @@ def _details(error: AnnulError) -> dict[str, object]:
 
 def run() -> NoReturn:
     """Run the command line of this process."""
+    _open_what_is_closed()
     # A terminal that cannot show a letter gets its escape instead of an exception.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -156,6 +160,21 @@ def run() -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _raise_interrupted)
     app.main(prog_name="annul")
+
+
+def _open_what_is_closed() -> None:
+    """Take a closed stdin for an empty one; what goes to a closed stdout or stderr is dropped.
+
+    Otherwise the next file that is opened, such as a store, would get its number.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            mode = "w" if number else "r"
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 - it stays open
 
 
 def _raise_interrupted(number: int, _frame: object) -> NoReturn:

@@ -175,7 +175,8 @@ def _staleness(patient: Patient) -> Check:
                 "a verifier does not become ready: mend what failed above, or raise"
                 " --ready-timeout if the store is only slow"
             )
-    return Check("ok", f"a verifier is ready with {keys} public keys, {age * 1000:.0f} ms behind")
+    known = f"{keys} public key{'' if keys == 1 else 's'}"
+    return Check("ok", f"a verifier is ready with {known}, {age * 1000:.0f} ms behind")
 
 
 CHECKS: tuple[tuple[str, Callable[[Patient], Check]], ...] = (

@@ -66,4 +66,5 @@ def exit_code(error: AnnulError) -> int:
 
 def sentence(error: AnnulError) -> str:
     """Return what an error says to somebody on a command line."""
-    return str(error).replace(*_IN_OUR_WORDS)
+    # What a driver adds to a sentence of ours may end like a sentence of its own.
+    return str(error).replace(*_IN_OUR_WORDS).removesuffix(".")

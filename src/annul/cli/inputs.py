@@ -12,7 +12,7 @@ import click
 
 from annul.cli.settings import read_file
 from annul.core.encoding import EncodingError, parse_object
-from annul.errors import InvalidKey, InvalidRequest
+from annul.errors import InvalidKey, InvalidRequest, Misconfigured
 
 __all__ = ["claims_from", "key_from", "passphrase_for", "token_argument", "token_from", "write_new"]
 
@@ -52,12 +52,17 @@ def key_from(path: str) -> bytes:
 
 
 def passphrase_for(what: str, path: str | None, *, confirm: bool) -> bytes:
-    """Return a passphrase from the file at ``path``, or ask for it on a terminal.
+    """Return the first line of the file at ``path``, or ask for a passphrase on a terminal.
 
-    ``what`` says what it is for; ``confirm`` asks twice. Raises ``InvalidKey`` if there is neither.
+    ``what`` says what it is for; ``confirm`` asks twice. Raises ``InvalidKey`` if there is neither
+    file nor terminal, ``Misconfigured`` for a file without a first line.
     """
     if path is not None:
-        return read_file(path, "--passphrase-file or ANNUL_PASSPHRASE_FILE").encode()
+        source = "--passphrase-file or ANNUL_PASSPHRASE_FILE"
+        line = read_file(path, source).partition("\n")[0].removesuffix("\r")
+        if not line:
+            raise Misconfigured(f"the first line of the file that {source} names is empty")
+        return line.encode()
     if not sys.stdin.isatty():
         raise InvalidKey(
             f"{what} needs a passphrase: name a file with --passphrase-file or"

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from annul.cli.ids import CommandWithId
 from annul.cli.inputs import key_from, passphrase_for, write_new
 from annul.cli.opening import authority
 from annul.cli.options import AUTHORITY, Invocation, uses
@@ -84,7 +85,7 @@ def rotate(run: Invocation) -> None:
         _show_key(run, opened.keys(), kid)
 
 
-@keys.command()
+@keys.command(cls=CommandWithId)
 @click.argument("kid")
 @taking_back
 @uses(*AUTHORITY, volatile=True)
@@ -116,7 +117,7 @@ def import_key(run: Invocation, *, file: str, algorithm: str | None) -> None:
         _show_key(run, opened.keys(), kid)
 
 
-@keys.command()
+@keys.command(cls=CommandWithId)
 @click.argument("kid")
 @click.option("--public", is_flag=True, help="Only the public key, as openssl pkey -pubout.")
 @_out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -133,7 +134,7 @@ class Output:
             return
         rows = [[_cell(member, record[member]) for member in shown] for record in records]
         if self.on_terminal and rows:
-            self._rich_table(list(shown.values()), rows)
+            self._for_a_terminal(list(shown.values()), rows)
         else:
             self.lines(columns([list(shown.values()), *rows]))
 
@@ -143,19 +144,37 @@ class Output:
         for line in lines:
             click.echo(line)
 
-    def _rich_table(self, heads: list[str], rows: list[list[str]]) -> None:
-        from rich.console import Console  # noqa: PLC0415 - 60 ms that only tables need
+    def _for_a_terminal(self, heads: list[str], rows: list[list[str]]) -> None:
+        """Print a table, or where its words would not fit, every row as a list of its own."""
+        from rich.cells import cell_len  # noqa: PLC0415 - 60 ms that only tables need
+        from rich.console import Console  # noqa: PLC0415
         from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
+        texts = [[printable(cell) for cell in row] for row in (heads, *rows)]
+        natural = [max(map(cell_len, column)) for column in zip(*texts, strict=True)]
+        words = [
+            max(cell_len(word) for cell in column for word in cell.split(" "))
+            for column in zip(*texts, strict=True)
+        ]
+        width, height = shutil.get_terminal_size()
+        # Both, or a dumb terminal is taken to be of 80 columns.
+        console = Console(width=width, height=height, no_color=not self.colour, highlight=False)
+        # The first column is what the next command is given, so it is never broken.
+        widths = _fitting([natural[0], *words[1:]], natural, width)
+        if widths is None:
+            for number, row in enumerate(rows):
+                self.lines(
+                    [*([""] if number else []), *columns(list(zip(heads, row, strict=True)))]
+                )
+            return
         table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False)
-        for number, head in enumerate(heads):
-            # The first column is what the next command is given, so it is never broken.
-            table.add_column(head, overflow="fold", no_wrap=number == 0)
-        for row in rows:
+        for head, room in zip(heads, widths, strict=True):
+            table.add_column(head, width=room)
+        for row in texts[1:]:
             # Text, not markup: a device called "[red]" is a device called "[red]".
-            table.add_row(*(Text(printable(cell)) for cell in row))
-        Console(no_color=not self.colour, highlight=False).print(table)
+            table.add_row(*map(Text, row))
+        console.print(table)
 
 
 class _Notes(logging.Handler):
@@ -171,3 +190,18 @@ def _cell(member: str, value: object) -> str:
     if isinstance(value, int | float) and member.endswith(("_at", "_seen")):
         return when(value)
     return "-" if value is None or value == "" else str(value)
+
+
+def _fitting(least: Sequence[int], natural: Sequence[int], room: int) -> list[int] | None:
+    """Return widths of columns, one space apart, that fit into ``room``; ``None`` if none do."""
+    widths = list(least)
+    spare = room - sum(widths) - (len(widths) - 1)
+    if spare < 0:
+        return None
+    for _ in range(spare):
+        lacking = [wanted - width for wanted, width in zip(natural, widths, strict=True)]
+        neediest = max(range(len(widths)), key=lacking.__getitem__)
+        if lacking[neediest] == 0:
+            break
+        widths[neediest] += 1
+    return widths

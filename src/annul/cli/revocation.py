@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import annul
+from annul.cli.ids import CommandWithId
 from annul.cli.inputs import token_from
 from annul.cli.opening import authority
 from annul.cli.options import AUTHORITY, Invocation, uses
 from annul.cli.receipts import show_receipt
 from annul.core.handle import looks_like_handle
 from annul.core.revocation import Reason, Target
-from annul.errors import InvalidRequest, StoreUnavailable
+from annul.errors import InvalidRequest, NotYetConfirmed, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +68,7 @@ def taking_back(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command()
+@click.command(cls=CommandWithId)
 @click.argument("kind", type=click.Choice(tuple(_TARGETS)))
 @click.argument("identifier", required=False, metavar="[ID]")
 @taking_back
@@ -110,8 +111,8 @@ def revoke(
 def revoke_key(run: Invocation, kid: str, **options: Any) -> None:  # noqa: ANN401
     """Revoke a signing key; also ``annul keys revoke``."""
     with authority(run) as opened:
-        if kid not in opened.jwks():
-            run.out.note("the keyring has no such key; it is recorded, and can never be imported")
+        if kid not in {key.kid for key in opened.keys()}:  # noqa: SIM118 - a verb
+            run.out.note("the keyring has no such key; one that was revoked can never be imported")
         _revoke(run, opened, annul.KeyId(kid), **options)
 
 
@@ -145,6 +146,8 @@ def _revoke(
         run.out.note(f"waiting, at most {timeout:g} s, until no verifier can still accept")
     try:
         receipt = opened.revoke(target, wait=wait, timeout=timeout, dry_run=dry_run, **options)
+    except NotYetConfirmed as error:
+        raise NotYetConfirmed(f"{error}; do not repeat it", receipt=error.receipt) from error
     except StoreUnavailable as error:
         key = error.idempotency_key
         if key is None:

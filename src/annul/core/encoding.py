@@ -139,7 +139,8 @@ _write: Callable[[Any, int], tuple[str, ...]] | None = _make_writer and _make_wr
     False,  # noqa: FBT003 - allow_nan
 )
 _SPACE = " \t\n\r"
-_STRUCTURE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
+# Possessive, because a string is never to be read in another way: going back would take memory.
+_STRUCTURE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?+|[\[\]{}]', re.DOTALL)
 
 
 def parse_object(data: bytes) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from annul.core.algorithms import names_for
 from annul.core.encoding import b64url_decode, b64url_encode
-from annul.core.key_checks import UnusableKey, check_ed25519, check_rsa
+from annul.core.key_checks import MAX_RSA_BITS, UnusableKey, check_ed25519, check_rsa
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -199,6 +199,8 @@ def _octets(jwk: Mapping[str, Any], name: str, size: int | None = None) -> bytes
 
 def _uint(jwk: Mapping[str, Any], name: str) -> int:
     raw = _octets(jwk, name)
+    if len(raw) > MAX_RSA_BITS // 8:
+        raise UnusableKey(f"{name} is longer than any number of a key that is used")
     if not raw or raw[0] == 0:
         # RFC 7518 §2, Base64urlUInt: the minimum number of octets.
         raise UnusableKey(f"{name} must be a positive number without leading zeros")

@@ -38,7 +38,7 @@ __all__ = ["MAX_HEADER_LENGTH", "MAX_TOKEN_LENGTH", "sign", "verify"]
 MAX_TOKEN_LENGTH = 65_536
 """The longest token that is looked at, in characters."""
 
-MAX_HEADER_LENGTH = 8_192
+MAX_HEADER_LENGTH = 16_384
 """The longest encoded header that is looked at, in characters."""
 
 MAX_KID_LENGTH = 256

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["Verifier"]
 
 _MAX_HEADERS = 256
+_LONGEST_REMEMBERED = 8_192
 _MAX_CLIENTS = 4096
 _EMPTY = 0
 
@@ -77,7 +78,8 @@ class Verifier:
     """Verifies access tokens against a key set, a policy and a denylist. No I/O, thread-safe.
 
     ``clock`` returns Unix time in seconds. ``cache_size`` is how many verified tokens are
-    remembered, each taking about 2.5 kB; 0 remembers none.
+    remembered, each taking about 2.5 kB; 0 remembers none. Tokens longer than 8,192 characters
+    are verified afresh at every call.
 
     Example::
 
@@ -164,7 +166,7 @@ class Verifier:
         verified = trust.old.get(token)
         if verified is None:
             verified = self._open(trust, token)
-        if self._cache_size:
+        if self._cache_size and len(token) <= _LONGEST_REMEMBERED:
             if len(trust.young) >= self._cache_size:
                 # Two generations instead of moving entries at every hit: what is in use moves
                 # over by itself, and the rest goes with the old one.
@@ -262,7 +264,7 @@ def _out_of_time(verified: VerifiedToken, now: float) -> Expired | NotYetValid:
 def _check_binding(cnf: dict[str, object], binding: Mapping[str, str] | None) -> None:
     """RFC 7800 §3.1: every confirmation that the issuer put in must be met."""
     # A copy in a plain dict answers like one, whatever kind of mapping the caller has.
-    shown = dict(binding) if isinstance(binding, Mapping) else {}
+    shown = dict(binding) if issubclass(type(binding), Mapping) else {}  # type: ignore[arg-type]
     for method, expected in cnf.items():
         value = shown.get(method)
         if (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -81,5 +82,7 @@ def refusal(code: str, place: str, detail: str = "") -> AnnulError:
 
 def lost(error: Exception, place: str) -> StoreUnavailable:
     """Return the error for a connection that gave no answer, whatever became of the request."""
-    detail = f": {error}" if str(error) else ""
+    # The driver names the address again, in other words.
+    why = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else ""
+    detail = f": {why}" if why else ""
     return StoreUnavailable(f"{place} did not answer in time, or could not be reached{detail}")

@@ -127,6 +127,9 @@ class DatabaseFile:
             if not create:
                 return None
             self._create()
+        if not os.access(self.path, os.R_OK | os.W_OK):
+            # Before SQLite makes files beside it that are just as read-only, and stay so.
+            raise Misconfigured(f"cannot write {self.path}: give this process a writable file")
         # mode=rw: SQLite itself must never make a file, it would be readable by everybody.
         uri = f"file:{_quote(self.path)}?mode=rw"
         db = sqlite3.connect(

@@ -7,6 +7,18 @@ therefore not imported here.
 from __future__ import annotations
 
 from annul.testing.clock import FixedClock
+from annul.testing.forging import AUDIENCE, OMIT, REFUSALS, TokenForge
 from annul.testing.samples import ISSUER, NOW, sample_draft, sample_identity, sample_session
 
-__all__ = ["ISSUER", "NOW", "FixedClock", "sample_draft", "sample_identity", "sample_session"]
+__all__ = [
+    "AUDIENCE",
+    "ISSUER",
+    "NOW",
+    "OMIT",
+    "REFUSALS",
+    "FixedClock",
+    "TokenForge",
+    "sample_draft",
+    "sample_identity",
+    "sample_session",
+]
