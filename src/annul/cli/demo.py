@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
+from pathlib import Path
+from shutil import which
 from typing import Any
 
 import click
@@ -21,11 +24,22 @@ __all__ = ["demo"]
 _PAUSE = 0.3
 """Seconds before each step on a terminal, so that the eye can follow."""
 
-_NEXT = """\
-What to type next:
-  annul login alice --client web     the same with a store of your own, ./annul.db
-  annul doctor                       whether that store is as it should be
-  annul --help                       every command"""
+_NEXT = (
+    ("login alice --client web", "the same with a store of your own, ./annul.db"),
+    ("doctor", "whether that store is as it should be"),
+    ("--help", "every command"),
+)
+
+
+def _what_next() -> str:
+    """Return what to type next, under the name by which this program can be called from here."""
+    name, called = "annul", Path(sys.argv[0])
+    found = which(name)
+    if called.name == name and (found is None or not called.samefile(found)):
+        name = os.path.relpath(called)
+    width = max(len(words) for words, _ in _NEXT) + len(name) + 6
+    lines = (f"  {name} {words}".ljust(width) + what for words, what in _NEXT)
+    return "\n".join(["What to type next:", *lines])
 
 
 @click.command()
@@ -109,7 +123,7 @@ class _Told:
         if store is not None:
             self._line(f"What was written stays in {self._url}; empty it before another run.")
         self._line("")
-        self._line(_NEXT)
+        self._line(_what_next())
         return code
 
     def _check(self, check: Check) -> None:
