@@ -189,7 +189,7 @@ def file_stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage
 @pytest.fixture
 def server_stage(own_redis: RedisServer, tmp_path: Path) -> Iterator[Stage]:
     """A store in a server of its own, ``own_redis``, for tests that do something to it."""
-    with Stage("valkey", f"{own_redis.url}?timeout=0.5", tmp_path) as stage:
+    with Stage("valkey", f"{own_redis.url}?timeout=1.0", tmp_path) as stage:
         yield stage
 
 

@@ -191,3 +191,9 @@ def test_an_authority_that_is_garbage_gives_up_its_lease(tmp_path: Path) -> None
 def test_settings_that_cannot_work_are_said_when_opening(settings: dict[str, Any]) -> None:
     with pytest.raises(annul.Misconfigured):
         annul.Authority.open("memory://never", **SETTINGS | settings)
+
+
+def test_opening_has_equal_parameters() -> None:
+    owners = (annul.Authority, annul.AsyncAuthority)
+    blocking, waiting = (list(inspect.signature(owner.open).parameters) for owner in owners)
+    assert blocking == waiting

@@ -39,7 +39,8 @@ def _opening(
     def call(cls: type[Authority], /, *args: P.args, **kwargs: P.kwargs) -> Authority:
         return cls(portal.call(verb(*args, **kwargs)))
 
-    update_wrapper(call, verb)
+    # The function under the bound method, whose signature still has the class in front.
+    update_wrapper(call, getattr(verb, "__func__", verb))
     return call
 
 

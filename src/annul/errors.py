@@ -36,7 +36,8 @@ message. Messages say what to do, and contain no token, key or secret.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from annul.core.revocation import Revocation, RevocationReceipt
@@ -248,6 +249,10 @@ class NotYetConfirmed(Unavailable):
     def __init__(self, message: str, *, receipt: RevocationReceipt) -> None:
         super().__init__(message)
         self.receipt = receipt
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # So that it arrives from another process; exceptions are rebuilt from their message alone.
+        return partial(type(self), receipt=self.receipt), self.args
 
 
 # --- the deployer's fault -------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import concurrent.futures.thread  # noqa: F401 - see the end of this file
 import contextlib
 import os
 import threading
@@ -123,6 +124,7 @@ portal = Portal()
 """The one portal of this process."""
 
 os.register_at_fork(after_in_child=portal.after_fork)
+# The executors' own hook has been registered by the import above, so this one runs before it.
 # Ordinary atexit handlers run only after non-daemon threads have been joined, and such a thread
 # may be waiting in call(); this hook runs before. It is private, so there is a second choice.
 getattr(threading, "_register_atexit", atexit.register)(portal.close)

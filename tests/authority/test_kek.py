@@ -94,6 +94,13 @@ def test_a_place_where_no_file_can_be_is_said(shared_stage: Stage) -> None:
         shared_stage.authority()
 
 
+def test_a_place_beneath_a_file_is_said(shared_stage: Stage) -> None:
+    blocked = shared_stage.folder / "a file"
+    blocked.write_bytes(b"")
+    with pytest.raises(annul.Misconfigured):
+        shared_stage.authority(kek_file=blocked / "the.kek")
+
+
 def test_the_database_alone_gives_no_key_away(file_stage: Stage) -> None:
     authority = file_stage.authority()
     (kid,) = (key.kid for key in listed(authority))

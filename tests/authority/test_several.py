@@ -127,3 +127,17 @@ def test_an_authority_whose_clock_is_wrong_by_a_day_forgets_nothing(stage: Stage
         assert len(stage.entries()) == 2
     await_outcome(right.verify, grant.access_token, "revoked")
     assert right.replica.fresh
+
+
+def test_an_authority_whose_clock_is_behind_the_founders_works_at_once(stage: Stage) -> None:
+    ahead, behind = clock_of_now(), clock_of_now()
+    ahead.advance(25)
+    behind.advance(-25)
+    one, two = stage.authority(clock=ahead), stage.authority(clock=behind)
+    grant = two.login("alice", client_id="web")
+    await_outcome(one.verify, grant.access_token, ACCEPTED)
+    fresh = two.refresh(grant.refresh_token)
+    one.revoke(annul.KeyId(one.verify(fresh.access_token).key_id))
+    await_outcome(two.verify, fresh.access_token, "unknown_key")
+    again = two.refresh(fresh.refresh_token)
+    await_outcome(one.verify, again.access_token, ACCEPTED)

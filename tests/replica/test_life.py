@@ -20,6 +20,7 @@ from tests.stage import (
     await_entry,
     await_fresh,
     clock_of_now,
+    kids,
     outcome,
     pass_time,
 )
@@ -220,3 +221,30 @@ def test_a_replica_that_is_garbage_gives_up_its_lease(stage: Stage) -> None:
     del replica
     gc.collect()
     eventually(lambda: len(stage.ask(lambda store: store.leases())) == 1)
+
+
+def test_a_key_is_not_dropped_before_its_successor_is_known(timed_stage: Stage) -> None:
+    authority = timed_stage.authority()
+    store = open_store(timed_stage.url, issuer=ISSUER)
+    asked: list[set[str]] = []
+
+    class Watched(type(store)):  # type: ignore[misc]  # whichever store it is
+        """A store that remembers which keys its replica had when it asked for new ones."""
+
+        async def published_keys(self) -> PublishedKeys:
+            asked.append(kids(replica_box[0].jwks) if replica_box else {"before"})
+            found: PublishedKeys = await super().published_keys()
+            return found
+
+    store.__class__ = Watched
+    replica_box: list[annul.Replica] = []
+    replica = annul.Replica(lambda: store, policy=POLICY, max_staleness=DELTA, ready_timeout=5.0)
+    replica.wait_ready()
+    replica_box.append(replica)
+    before = len(asked)
+    (old,) = kids(authority.jwks())
+    receipt = authority.revoke(annul.KeyId(old))
+    await_entry(replica, receipt.seq)
+    replica.close()
+    assert len(asked) > before
+    assert all(asked[before:])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from math import isfinite
+from math import inf
 from typing import TYPE_CHECKING
 
 from annul.core.encoding import EncodingError, b64url_decode, b64url_encode
@@ -27,6 +27,7 @@ from annul.core.revocation import (
     SubjectId,
     Target,
     TokenId,
+    has_controls,
     identifier,
     remember_until,
 )
@@ -94,7 +95,8 @@ class Revocations:
                 longest_token=0,
                 longest_session=0 if issuer == own else LONGEST_FOREIGN,
             ),
-            id=value or None,
+            # For people only, and not every store can keep every character.
+            id=None if not value or has_controls(value) else value,
             actor=None if actor is None else identifier(actor, "actor"),
             lifts_all=kind is Kind.UNBLOCK,
             lasting=kind in LASTING,
@@ -200,12 +202,7 @@ def repeatable(draft: Draft) -> Iterator[None]:
 
 def check_timeout(timeout: object) -> float:
     """Return how long to wait, in seconds, or raise ``InvalidRequest``."""
-    if (
-        isinstance(timeout, bool)
-        or not isinstance(timeout, int | float)
-        or not isfinite(timeout)
-        or timeout < 0
-    ):
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 <= timeout < inf:
         raise InvalidRequest("timeout must be seconds, zero or more")
     return timeout
 

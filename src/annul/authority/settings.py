@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from math import isfinite
 from typing import TYPE_CHECKING
 
 from annul.core.algorithms import ALGORITHMS
@@ -53,11 +52,6 @@ class Settings:
 
 def _check(value: object, name: str, least: float, most: float, *, whole: bool = False) -> None:
     kinds = int if whole else (int, float)
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, kinds)
-        or not isfinite(value)
-        or not least <= value <= most
-    ):
+    if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
         what = "whole seconds" if whole else "seconds"
         raise Misconfigured(f"{name} must be {what} from {least:g} to {most:g}")

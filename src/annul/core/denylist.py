@@ -67,7 +67,9 @@ def _join(one: Revocation, two: Revocation) -> Revocation:
 
 def _order(entry: Revocation) -> tuple[object, ...]:
     # A total order, so that equal positions from a corrupted log still merge alike everywhere.
-    return (entry.position, entry.tag, entry.reason, entry.actor or "", entry.id or "")
+    # None comes before every text, the empty one included.
+    actor, name = ((text is not None, text or "") for text in (entry.actor, entry.id))
+    return (entry.position, entry.tag, entry.reason, actor, name)
 
 
 class Denylist:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from json.encoder import encode_basestring as _quoted
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,11 +16,12 @@ from annul.core.encoding import (
     parse_object,
 )
 from annul.core.jws import sign
+from annul.core.policy import Policy
 from annul.core.revocation import LONGEST_ACCESS_TTL, identifier
 from annul.errors import InvalidRequest, Misconfigured
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from annul.core.claims import Clock
     from annul.core.jwk import PrivateKey
@@ -90,6 +92,7 @@ class Issuer:
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
         check_ttl(ttl)
+        Policy(issuer=issuer, audience=audience)  # what no verifier accepts is refused here too
         self._key = key
         named = {"iss": issuer, "aud": audience if isinstance(audience, str) else list(audience)}
         self._prefix = json_text(named)[:-1]
@@ -121,30 +124,35 @@ class Issuer:
         ``since`` is the log position at which the session began. ``claims`` are the application's
         own, already checked by ``check_claims``. ``jkt`` binds the token to a key (RFC 9449 §6).
         Without ``sid`` the token is a client's own and ``subject`` must be the ``client_id``.
+
+        Raises ``InvalidRequest`` for what cannot be written into a token. What can, but no verifier
+        would accept (an empty id, say), is signed all the same: the caller checks its arguments.
         """
         now = int(self._clock())
         jti = self._entropy(JTI_BYTES).hex()
         expires_at = now + self._ttl
-        # Written out member by member: a general encoder takes longer than everything else here.
-        payload = (
-            f'{self._prefix},"sub":{_quoted(subject)},"client_id":{_quoted(client_id)}'
-            f',"exp":{expires_at},"iat":{now},"jti":"{jti}","since":[{since[0]:d},{since[1]:d}]'
-        )
-        if sid is not None:
-            payload += f',"sid":{_quoted(sid)}'
-        elif subject != client_id:
+        if sid is None and subject != client_id:
             raise InvalidRequest("a token without a session speaks for the client itself")
-        if scope:
-            payload += f',"scope":{_quoted(scope)}'
-        if jkt is not None:
-            payload += f',"cnf":{{"jkt":{_quoted(jkt)}}}'
-        if auth_time is not None:
-            payload += f',"auth_time":{int(auth_time)}'
-        payload += "," + json_text(claims)[1:] if claims else "}"
         try:
+            # Written out member by member: a general encoder takes longer than all the rest here.
+            payload = (
+                f'{self._prefix},"sub":{_quoted(subject)},"client_id":{_quoted(client_id)}'
+                f',"exp":{expires_at},"iat":{now},"jti":"{jti}","since":[{since[0]:d},{since[1]:d}]'
+            )
+            if sid is not None:
+                payload += f',"sid":{_quoted(sid)}'
+            if scope:
+                payload += f',"scope":{_quoted(scope)}'
+            if jkt is not None:
+                payload += f',"cnf":{{"jkt":{_quoted(jkt)}}}'
+            if auth_time is not None:
+                payload += f',"auth_time":{int(auth_time)}'
+            payload += "," + json_text(claims)[1:] if claims else "}"
             raw = payload.encode("utf-8")
-        except UnicodeEncodeError:
-            raise InvalidRequest("identifiers must be valid Unicode") from None
+        except (TypeError, ValueError, OverflowError):
+            raise InvalidRequest(
+                "ids are str in valid Unicode, claims plain JSON values, times finite numbers"
+            ) from None
         return IssuedToken(sign(self._header, raw, self._key), jti, expires_at)
 
 
@@ -161,8 +169,10 @@ def check_claims(claims: Mapping[str, Any] | None) -> dict[str, Any]:
     Raises ``InvalidRequest`` for reserved names, for what JSON cannot carry, and for more than
     ``MAX_CLAIMS_BYTES``.
     """
-    if not claims:
+    if claims is None:
         return {}
+    if not isinstance(claims, Mapping):
+        raise InvalidRequest("claims must be a mapping from names to plain JSON values")
     reserved = sorted(RESERVED_CLAIMS.intersection(claims))
     if reserved:
         raise InvalidRequest(f"annul sets these claims itself: {', '.join(reserved)}")

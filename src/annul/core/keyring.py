@@ -157,9 +157,11 @@ class Keyring:
         if any(known.kid == key.kid for known in self.keys):
             raise InvalidRequest("the keyring already has this key")
         first = self._current(Purpose.TOKEN, now) is None
-        starts = now if first else now + publish_for
+        at_once = first or publish_for <= 0
+        starts = _at_once(now) if at_once else now + publish_for
         added = RingKey(key.kid, Purpose.TOKEN, key.alg, key, now, starts)
-        return self._with(added, ends=starts, trusted_until=starts + _afterlife(longest_token))
+        until = max(now, starts) + _afterlife(longest_token)
+        return self._with(added, ends=starts, trusted_until=until)
 
     def add_handle_key(
         self, *, now: float, longest_session: float, entropy: Callable[[int], bytes]
@@ -169,8 +171,9 @@ class Keyring:
         The keys before stay readable for the longest session that may still use them.
         """
         kid = b64url_encode(entropy(_HANDLE_ID_BYTES))
-        added = RingKey(kid, Purpose.HANDLE, "HS256", entropy(HANDLE_KEY_BYTES), now, now)
-        return self._with(added, ends=now, trusted_until=now + _afterlife(longest_session))
+        starts = _at_once(now)
+        added = RingKey(kid, Purpose.HANDLE, "HS256", entropy(HANDLE_KEY_BYTES), now, starts)
+        return self._with(added, ends=starts, trusted_until=now + _afterlife(longest_session))
 
     def revoke(self, kid: str, *, now: float) -> Keyring:
         """Return a ring without a token key, which can never be added again.
@@ -250,6 +253,11 @@ class Keyring:
 
         keys = (*(retire(key) for key in self.keys), added)
         return replace(self, version=self.version + 1, keys=keys)
+
+
+def _at_once(now: float) -> float:
+    # An authority whose clock is a little behind must be able to use the key as well.
+    return now - CLOCK_SKEW
 
 
 def _afterlife(longest: float) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from annul.core.algorithms import ALGORITHMS
@@ -97,9 +96,10 @@ class Policy:
             raise Misconfigured(
                 'issuer must be the exact iss of the tokens, "https://auth.example"'
             )
-        if not all(names or ("",)):
+        if not all(name and _is_text(name) for name in names or ("",)):
             raise Misconfigured("audience must name who the tokens are for, one name or several")
-        check_algorithms(self.algorithms)
+        object.__setattr__(self, "algorithms", check_algorithms(self.algorithms))
+        object.__setattr__(self, "required", _names(self.required))
         if self.typ is not None and not (
             isinstance(self.typ, str) and self.typ and self.typ.isascii()
         ):
@@ -108,7 +108,6 @@ class Policy:
         if self.max_age is not None:
             _number(self.max_age, "max_age", 1, LATEST)
         _number(self.max_token_length, "max_token_length", 64, 1 << 20)
-        _names(self.required)
         # A token that carries a log position is annul's own, and then the rules need all of these.
         is_annul = "since" in self.required
         always = ANNUL_CLAIMS if is_annul else _ALWAYS
@@ -200,7 +199,7 @@ def _is_text(value: object) -> bool:
 
 def _names(value: object) -> tuple[str, ...]:
     if isinstance(value, tuple | list | set | frozenset) and all(
-        isinstance(name, str) and name for name in value
+        _is_text(name) and name for name in value
     ):
         return tuple(value)
     raise Misconfigured('audience and required are tuples of names, for example ("sub", "jti")')
@@ -228,10 +227,5 @@ def _position(value: object) -> tuple[int, int]:
 
 
 def _number(value: object, name: str, least: float, most: float) -> None:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not isfinite(value)
-        or not least <= value <= most
-    ):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         raise Misconfigured(f"{name} must be a number from {least} to {most}")

@@ -116,11 +116,12 @@ class Watermark(NamedTuple):
         return Position(self.epoch, self.seq)
 
 
-def identifier(value: object, what: str) -> str:
+def identifier(value: object, what: str, *, foreign: bool = False) -> str:
     """Return ``value`` if it can identify something, and refuse it otherwise.
 
     Identifiers are non-empty ``str`` of at most ``MAX_ID_LENGTH`` characters that have a UTF-8
-    form and hold no control characters. Anything else raises ``InvalidRequest``: an ``int`` key
+    form. Ours hold no control characters either; ``foreign`` ones may, because what somebody else
+    has put into a token must be revocable. Anything else raises ``InvalidRequest``: an ``int`` key
     that meets a ``str`` one elsewhere is a revocation that silently does nothing.
     """
     if not isinstance(value, str):
@@ -132,13 +133,18 @@ def identifier(value: object, what: str) -> str:
         raise InvalidRequest(f"{what} must not be empty")
     if len(value) > MAX_ID_LENGTH:
         raise InvalidRequest(f"{what} is longer than {MAX_ID_LENGTH} characters")
-    if any(char < " " or char == "\x7f" for char in value):
+    if not foreign and has_controls(value):
         raise InvalidRequest(f"{what} must not contain control characters")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
         raise InvalidRequest(f"{what} must be valid Unicode, without lone surrogates") from None
     return value
+
+
+def has_controls(value: str) -> bool:
+    """Whether ``value`` holds control characters."""
+    return any(char < " " or char == "\x7f" for char in value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +155,7 @@ class TokenId:
     kind = Kind.TOKEN
 
     def __post_init__(self) -> None:
-        identifier(self.id, "token id (jti)")
+        identifier(self.id, "token id (jti)", foreign=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +166,7 @@ class SessionId:
     kind = Kind.SESSION
 
     def __post_init__(self) -> None:
-        identifier(self.id, "session id (sid)")
+        identifier(self.id, "session id (sid)", foreign=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +177,7 @@ class SubjectId:
     kind = Kind.SUBJECT
 
     def __post_init__(self) -> None:
-        identifier(self.id, "subject (sub)")
+        identifier(self.id, "subject (sub)", foreign=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +188,7 @@ class ClientId:
     kind = Kind.CLIENT
 
     def __post_init__(self) -> None:
-        identifier(self.id, "client id")
+        identifier(self.id, "client id", foreign=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +199,7 @@ class KeyId:
     kind = Kind.KEY
 
     def __post_init__(self) -> None:
-        identifier(self.id, "key id (kid)")
+        identifier(self.id, "key id (kid)", foreign=True)
 
 
 @dataclass(frozen=True, slots=True)

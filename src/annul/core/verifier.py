@@ -27,7 +27,9 @@ from cryptography.exceptions import InvalidSignature
 from annul.core.claims import Judged, VerifiedToken, seal, system_clock
 from annul.core.denylist import Denylist, Facts
 from annul.core.encoding import EncodingError, decode_segment, parse_object
+from annul.core.jwks import JWKS
 from annul.core.jws import TrustedHeader, as_text, judge_header, split
+from annul.core.policy import Policy
 from annul.core.revocation import Fingerprinter, Kind
 from annul.errors import (
     BadSignature,
@@ -41,8 +43,6 @@ from annul.errors import (
 
 if TYPE_CHECKING:
     from annul.core.claims import Clock
-    from annul.core.jwks import JWKS
-    from annul.core.policy import Policy
     from annul.core.revocation import Revocation
 
 __all__ = ["Verifier"]
@@ -109,6 +109,10 @@ class Verifier:
     ) -> None:
         if not isinstance(denylist, Denylist):
             raise Misconfigured("denylist must be a Denylist; an empty one says nothing is revoked")
+        if not isinstance(policy, Policy) or not isinstance(jwks, JWKS):
+            raise Misconfigured("a verifier needs jwks=JWKS(…) and policy=Policy(…)")
+        if isinstance(cache_size, bool) or not isinstance(cache_size, int) or cache_size < 0:
+            raise Misconfigured("cache_size is how many tokens to remember, 0 or more")
         self.policy = policy
         self.denylist = denylist
         self._clock = clock

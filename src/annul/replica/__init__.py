@@ -10,7 +10,6 @@ import os
 import threading
 import time
 import weakref
-from math import isfinite
 from typing import TYPE_CHECKING, Self
 
 from annul.core.claims import Clock, VerifiedToken, system_clock
@@ -299,7 +298,6 @@ def check_staleness(value: object) -> float:
     if (
         isinstance(value, bool)
         or not isinstance(value, int | float)
-        or not isfinite(value)
         or not SHORTEST_STALENESS <= value <= LONGEST_STALENESS
     ):
         raise Misconfigured(

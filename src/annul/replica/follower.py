@@ -249,10 +249,11 @@ class Follower:
         changes = await reader.changes(mark, _BATCH)
         if isinstance(changes, Diverged):
             return  # the next round sees it too, and reloads
-        self._apply(changes)
         if any(entry.kind is Kind.KEY for entry in changes) and not self._fixed_keys:
-            # The key that takes over was published before the entry was appended.
+            # The key that takes over was published before the entry was appended, and has to be
+            # known before the entry takes the old one away.
             self.learn_keys(await reader.published_keys())
+        self._apply(changes)
 
     def _apply(self, entries: tuple[Revocation, ...]) -> None:
         if entries:
