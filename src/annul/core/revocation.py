@@ -253,7 +253,7 @@ class Revocation:
     unique, ``at`` is wall time for people (and for tokens of foreign issuers). ``expires_at`` is
     the Unix time from which nothing it covers can be alive; ``None`` means it is kept for ever.
     ``id`` may be ``None`` where only the fingerprint is known. ``lifts`` names the blocks that an
-    ``unblock`` lifts.
+    ``unblock`` lifts. ``proof`` is by what an authority recognises an entry that a store has lost.
     """
 
     position: Position
@@ -267,6 +267,7 @@ class Revocation:
     id: str | None = None
     actor: str | None = None
     lifts: tuple[bytes, ...] = ()
+    proof: bytes = b""
 
     @property
     def watermark(self) -> Watermark:

@@ -15,8 +15,11 @@ store lost data, and the reader must take a snapshot and join it to what it know
 a watermark too: sequence 0 with a random tag.
 
 **Epochs.** Positions compare by epoch first. A store opens a new epoch when it is founded; an
-epoch number is at least the Unix time of its beginning, so a store founded again after a loss
-comes later than the one that was lost.
+epoch number is at least the Unix time of its beginning. It opens another one when it has lost
+entries, before anything is appended, or positions would be given out twice: ``append``, ``begin``
+and ``rotate`` are told the furthest position that their caller has seen, every lease says the
+furthest that its replica has, and a head that is behind one of them proves the loss (``behind``).
+The entries of earlier epochs that are left stay in the log.
 
 **An acknowledgement is a fact about durability.** A verb that returns has been written to stable
 storage as the backend defines it (each backend's docstring says how), and a backend that is set up
@@ -28,7 +31,13 @@ store's clock, or that mark if it is ahead: then tokens may live again whose rev
 forgotten, and verifiers must not judge by an earlier time.
 
 **Leases** have no time-out in the store. A replica is fresh because *it* wrote its lease and knows
-when it began to; the table only tells others who is listening.
+when it began to; the table only tells others who is listening. ``beat`` counts its renewals, so
+that somebody who looks twice can tell a silent lease, and each renewal is told which beat stood
+there before: not the one it wrote last means that the table has lost something.
+
+**Offers.** A replica that finds entries missing in the store gives them back through a bounded
+inbox. It cannot append them, because it must not be able to revoke; an authority appends those
+whose ``proof`` shows that an authority of this lineage wrote them.
 """
 
 from __future__ import annotations
@@ -36,13 +45,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from annul.core.session import BEGINNING
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from annul.core.revocation import Kind, Reason, Revocation, Watermark
+    from annul.core.revocation import Kind, Position, Reason, Revocation, Watermark
     from annul.core.session import RotateOutcome, Session
 
 __all__ = [
+    "MOST_OFFERS",
     "Appended",
     "Began",
     "Covered",
@@ -56,6 +68,8 @@ __all__ = [
     "Snapshot",
     "Store",
     "StoredRing",
+    "behind",
+    "epoch_after",
     "expiry_of",
 ]
 
@@ -85,7 +99,7 @@ class Draft:
     ``longest_session`` to ``expires_at``, as they are at that moment: another authority may have
     raised them meanwhile, and no session of any authority may outlive what ended it. If store time
     is ahead of ``at``, the difference is added too: nothing is born expired because the clock of
-    an authority is slow.
+    an authority is slow. ``proof`` is kept as it is.
     """
 
     tag: bytes
@@ -99,6 +113,26 @@ class Draft:
     actor: str | None = None
     lifts_all: bool = False
     lasting: bool = False
+    proof: bytes = b""
+
+
+MOST_OFFERS = 10_000
+"""How many entries an inbox holds; a replica offers the rest when there is room again."""
+
+_FURTHEST_AHEAD = 86_400
+
+
+def behind(head: Position, seen: Position, now: float) -> bool:
+    """Whether a store whose head is ``head`` has lost what stood at ``seen``.
+
+    An epoch that lies far in the future was never opened: it is a mistake, or a lie.
+    """
+    return head < seen and seen.epoch <= max(head.epoch, int(now)) + _FURTHEST_AHEAD
+
+
+def epoch_after(head: Position, seen: Position, now: float) -> int:
+    """Return the epoch to open by a store at ``head`` that has lost what stood at ``seen``."""
+    return max(head.epoch + 1, seen.epoch + 1, int(now))
 
 
 def expiry_of(draft: Draft, identity: Identity, now: float) -> int | None:
@@ -149,24 +183,31 @@ class Snapshot:
 class Lease:
     """A replica's registration: "I have applied up to ``watermark``".
 
-    ``max_staleness`` is its Δ in seconds; ``label`` tells people which process it is.
+    ``max_staleness`` is its Δ in seconds; ``label`` tells people which process it is; ``beat``
+    counts its renewals; ``highest`` is the furthest position it has ever seen.
     """
 
     id: str
     watermark: Watermark | None
     max_staleness: float
     label: str = ""
+    beat: int = 0
+    highest: Position = BEGINNING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renewal:
-    """What a confirmed lease renewal brings back: where the log stood after it."""
+    """What a confirmed lease renewal brings back: where the log stood after it.
+
+    ``previous`` is the beat of the lease that it replaced, ``None`` if there was none.
+    """
 
     head: Watermark
     store_time: float
     keys_version: int
     horizon: float
     lineage: str
+    previous: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +240,10 @@ class LogReader(Protocol):
 
     async def release(self, lease_id: str) -> None:
         """Remove a lease; the replica has stopped verifying."""
+        ...
+
+    async def offer(self, entries: Sequence[Revocation]) -> None:
+        """Put entries that the store has lost into the inbox; at most ``MOST_OFFERS`` are kept."""
         ...
 
     async def changes(
@@ -238,11 +283,14 @@ class Store(LogReader, Protocol):
         """
         ...
 
-    async def append(self, drafts: Sequence[Draft]) -> Appended:
-        """Append all drafts, in order, or none. A draft whose tag is in the log is not repeated."""
+    async def append(self, drafts: Sequence[Draft], *, floor: Position = BEGINNING) -> Appended:
+        """Append all drafts, in order, or none. A draft whose tag is in the log is not repeated.
+
+        ``floor`` is the furthest position the caller has seen; see *Epochs*.
+        """
         ...
 
-    async def begin(self, session: Session) -> Began | Covered:
+    async def begin(self, session: Session, *, floor: Position = BEGINNING) -> Began | Covered:
         """Read the head of the log and create the session, in one step."""
         ...
 
@@ -258,6 +306,7 @@ class Store(LogReader, Protocol):
         grace: float,
         replay_tag: bytes,
         replay_expires_at: int,
+        floor: Position = BEGINNING,
     ) -> RotateOutcome:
         """Present a refresh token: the table of ``annul.core.session`` in one step.
 
@@ -292,6 +341,18 @@ class Store(LogReader, Protocol):
 
     async def leases(self) -> tuple[Lease, ...]:
         """Return the lease table."""
+        ...
+
+    async def expel(self, lease: Lease) -> None:
+        """Remove a lease that has fallen silent, unless it has been renewed since (``beat``)."""
+        ...
+
+    async def offers(self) -> tuple[Revocation, ...]:
+        """Return what lies in the inbox."""
+        ...
+
+    async def settle(self, offers: Sequence[Revocation]) -> None:
+        """Take these out of the inbox: they have been appended, or were not genuine."""
         ...
 
     async def prune(self, now: float) -> int:

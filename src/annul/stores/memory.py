@@ -7,6 +7,7 @@ is why nothing here needs a lease: verifier and store live and die together.
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 from annul.core.claims import Clock, system_clock
 from annul.core.denylist import Denylist
 from annul.core.revocation import Fingerprinter, Kind, Position, Reason, Revocation, Watermark
-from annul.core.session import Replayed, Rotated, Session, Unknown, decide
+from annul.core.session import BEGINNING, Replayed, Rotated, Session, Unknown, decide
 from annul.errors import Misconfigured, WrongStore
 from annul.stores.base import (
     Appended,
@@ -22,8 +23,11 @@ from annul.stores.base import (
     Covered,
     Draft,
     Identity,
+    Lease,
     Store,
     StoredRing,
+    behind,
+    epoch_after,
     expiry_of,
 )
 from annul.stores.memory_log import MemoryLog
@@ -34,6 +38,8 @@ if TYPE_CHECKING:
     from annul.core.session import RotateOutcome
 
 __all__ = ["MemoryStore", "from_url"]
+
+_GENESIS_BYTES = 16
 
 
 def from_url(
@@ -72,9 +78,10 @@ class MemoryStore(MemoryLog, Store):
             )
             return state.identity
 
-    async def append(self, drafts: Sequence[Draft]) -> Appended:
+    async def append(self, drafts: Sequence[Draft], *, floor: Position = BEGINNING) -> Appended:
         state = self._open()
         with state.lock:
+            self._open_epoch_if_behind(floor)
             entries = tuple(self._append(draft) for draft in drafts)
         self._ring_bells()
         return Appended(entries)
@@ -99,6 +106,7 @@ class MemoryStore(MemoryLog, Store):
             id=draft.id,
             actor=draft.actor,
             lifts=lifts,
+            proof=draft.proof,
         )
         state.log.append(entry)
         state.tags[entry.tag] = entry
@@ -106,9 +114,10 @@ class MemoryStore(MemoryLog, Store):
         state.head = entry.watermark
         return entry
 
-    async def begin(self, session: Session) -> Began | Covered:
+    async def begin(self, session: Session, *, floor: Position = BEGINNING) -> Began | Covered:
         state = self._open()
         with state.lock:
+            self._open_epoch_if_behind(floor)
             born = replace(session, since=state.head.position)
             covered_by = self._covering(born)
             if covered_by is not None:
@@ -129,9 +138,11 @@ class MemoryStore(MemoryLog, Store):
         grace: float,
         replay_tag: bytes,
         replay_expires_at: int,
+        floor: Position = BEGINNING,
     ) -> RotateOutcome:
         state = self._open()
         with state.lock:
+            self._open_epoch_if_behind(floor)
             session = state.sessions.get(state.families.get(family, ""))
             if session is None:
                 return Unknown()
@@ -227,13 +238,42 @@ class MemoryStore(MemoryLog, Store):
             if gone:
                 kept_tags = {entry.tag for entry in kept}
                 dropped = [entry for entry in state.log if entry.tag not in kept_tags]
-                state.pruned = max(state.pruned, *(e.position.seq for e in dropped))
+                of_now = (e.position for e in dropped if e.position.epoch == state.head.epoch)
+                state.pruned = max([state.pruned, *(position.seq for position in of_now)])
                 state.log = kept
                 state.tags = {entry.tag: entry for entry in kept}
                 state.denylist.prune(state.time)
             return gone
 
+    async def expel(self, lease: Lease) -> None:
+        state = self._open()
+        with state.lock:
+            known = state.leases.get(lease.id)
+            if known is not None and known.beat == lease.beat:
+                del state.leases[lease.id]
+
+    async def offers(self) -> tuple[Revocation, ...]:
+        state = self._open()
+        with state.lock:
+            return tuple(sorted(state.offers.values(), key=lambda entry: entry.position))
+
+    async def settle(self, offers: Sequence[Revocation]) -> None:
+        state = self._open()
+        with state.lock:
+            for entry in offers:
+                state.offers.pop(entry.tag, None)
+
     # --- inside ------------------------------------------------------------------------
+
+    def _open_epoch_if_behind(self, floor: Position) -> None:
+        state = self._open()
+        leased = max((lease.highest for lease in state.leases.values()), default=BEGINNING)
+        now = max(state.time, self._clock())
+        for seen in (floor, leased):
+            if behind(state.head.position, seen, now):
+                epoch = epoch_after(state.head.position, seen, now)
+                state.head = state.genesis = Watermark(epoch, 0, os.urandom(_GENESIS_BYTES))
+                state.pruned = 0
 
     def _founded(self) -> Identity:
         identity = self._open().identity

@@ -12,6 +12,7 @@ from annul.core.denylist import Denylist
 from annul.core.revocation import Revocation, Watermark
 from annul.errors import StoreUnavailable, WrongStore
 from annul.stores.base import (
+    MOST_OFFERS,
     Diverged,
     Identity,
     Lease,
@@ -23,6 +24,8 @@ from annul.stores.base import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from annul.core.session import Session
 
 __all__ = ["MemoryLog"]
@@ -46,6 +49,7 @@ class State:
         self.families: dict[bytes, str] = {}
         self.stored_ring: StoredRing | None = None
         self.leases: dict[str, Lease] = {}
+        self.offers: dict[bytes, Revocation] = {}
         self.time = 0.0
         self.bells: set[Bell] = set()
 
@@ -97,6 +101,7 @@ class MemoryLog(LogReader):
         with state.lock:
             if state.identity is None:
                 return None
+            before = state.leases.get(lease.id)
             state.leases[lease.id] = lease
             return Renewal(
                 head=state.head,
@@ -104,6 +109,7 @@ class MemoryLog(LogReader):
                 keys_version=0 if state.stored_ring is None else state.stored_ring.version,
                 horizon=state.identity.horizon,
                 lineage=state.identity.lineage,
+                previous=None if before is None else before.beat,
             )
 
     async def release(self, lease_id: str) -> None:
@@ -113,6 +119,14 @@ class MemoryLog(LogReader):
         state = self._open()
         with state.lock:
             return tuple(state.leases.values())
+
+    async def offer(self, entries: Sequence[Revocation]) -> None:
+        state = self._open()
+        with state.lock:
+            for entry in entries:
+                if len(state.offers) < MOST_OFFERS:
+                    state.offers.setdefault(entry.tag, entry)
+        self._ring_bells()
 
     async def changes(
         self, after: Watermark, limit: int = 1000

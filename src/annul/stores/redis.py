@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 from annul.core.claims import Clock, system_clock
 from annul.core.revocation import Fingerprinter, Kind, Position
-from annul.core.session import Ended, Replayed, Retried, Rotated, Session, Unknown
+from annul.core.session import BEGINNING, Ended, Replayed, Retried, Rotated, Session, Unknown
 from annul.errors import StoreUnavailable
 from annul.stores import redis_rows as rows
 from annul.stores import redis_scripts as scripts
-from annul.stores.base import Appended, Began, Covered, Draft, Identity, Store, StoredRing
+from annul.stores.base import Appended, Began, Covered, Draft, Identity, Lease, Store, StoredRing
 from annul.stores.redis_errors import refusal
 from annul.stores.redis_log import RedisLog
 from annul.stores.redis_safety import QUESTIONS, check_durable, check_usable, facts_from
@@ -32,6 +32,7 @@ from annul.stores.redis_url import Address, address_from_url
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from annul.core.revocation import Revocation
     from annul.core.session import RotateOutcome
     from annul.stores.redis_scripts import Script
 
@@ -83,19 +84,22 @@ class RedisStore(RedisLog, Store):
         )
         return rows.identity_from(fields)
 
-    async def append(self, drafts: Sequence[Draft]) -> Appended:
+    async def append(self, drafts: Sequence[Draft], *, floor: Position = BEGINNING) -> Appended:
         arguments = []
         for draft in drafts:
             mode = "lifts_all" if draft.lifts_all else "lasting" if draft.lasting else ""
             arguments += [rows.entry_text(draft), mode]
-        answer = await self._commit(scripts.APPEND, self._issuer or "", *arguments)
+        answer = await self._commit(
+            scripts.APPEND, self._issuer or "", rows.id_of(floor), *arguments
+        )
         return Appended(tuple(rows.entry_from(*entry) for entry in answer))
 
-    async def begin(self, session: Session) -> Began | Covered:
+    async def begin(self, session: Session, *, floor: Position = BEGINNING) -> Began | Covered:
         fingerprint = await self._fingerprinter()
         outcome, *rest = await self._commit(
             scripts.BEGIN,
             self._issuer or "",
+            rows.id_of(floor),
             fingerprint(Kind.ISSUER, "").hex(),
             rows.begun_text(session, fingerprint),
         )
@@ -115,6 +119,7 @@ class RedisStore(RedisLog, Store):
         grace: float,
         replay_tag: bytes,
         replay_expires_at: int,
+        floor: Position = BEGINNING,
     ) -> RotateOutcome:
         everything = await self._mark(Kind.ISSUER, "")
         asked = {
@@ -130,7 +135,7 @@ class RedisStore(RedisLog, Store):
             "replay_expires_at": str(replay_expires_at),
         }
         outcome, *rest = await self._commit(
-            scripts.ROTATE, self._issuer or "", everything, rows.text_of(asked)
+            scripts.ROTATE, self._issuer or "", rows.id_of(floor), everything, rows.text_of(asked)
         )
         if outcome == b"unknown":
             return Unknown()
@@ -218,6 +223,20 @@ class RedisStore(RedisLog, Store):
             )
             yield count, found
             begin = more.decode()
+
+    # --- leases and offers ------------------------------------------------------------
+
+    async def expel(self, lease: Lease) -> None:
+        await self._link.call(scripts.EXPEL, lease.id, str(lease.beat))
+
+    async def offers(self) -> tuple[Revocation, ...]:
+        (lines,) = await self._read(("HVALS", self._key("inbox")))
+        return tuple(sorted(map(rows.covering_from, lines), key=lambda entry: entry.position))
+
+    async def settle(self, offers: Sequence[Revocation]) -> None:
+        if offers:
+            tags = (entry.tag.hex() for entry in offers)
+            await self._link.send(("HDEL", self._key("inbox"), *tags))
 
     # --- keys and housekeeping --------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """The reading half of the Redis store: what a replica needs, and what its user must be allowed.
 
 Grants for a replica's user: read ``{annul}:meta``, ``{annul}:log`` and ``{annul}:bell``; read and
-write ``{annul}:leases``; and the commands ``evalsha eval exists hget hset hdel hmget time xrange
-xread``.
+write ``{annul}:leases``, ``{annul}:seen`` and ``{annul}:inbox``; and the commands ``evalsha eval
+exists get set hget hset hdel hmget hlen hsetnx time xrange xread``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from annul.errors import StoreUnavailable
 from annul.stores import redis_rows as rows
 from annul.stores import redis_scripts as scripts
 from annul.stores.base import (
+    MOST_OFFERS,
     Diverged,
     Identity,
     Lease,
@@ -27,6 +28,8 @@ from annul.stores.redis_errors import refusal
 from annul.stores.redis_link import Link
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from annul.stores.redis_link import Command
     from annul.stores.redis_url import Address
 
@@ -58,16 +61,18 @@ class RedisLog(LogReader):
             self._key("meta"),
             lease.id,
             rows.lease_text(lease),
+            rows.id_of(lease.highest),
         )
         if answer is None:
             return None
-        epoch, seq, tag, now, keys_version, horizon, lineage = answer
+        epoch, seq, tag, now, keys_version, horizon, lineage, previous = answer
         return Renewal(
             head=_watermark(epoch, seq, tag),
             store_time=float(now),
             keys_version=int(keys_version),
             horizon=float(horizon),
             lineage=lineage.decode(),
+            previous=None if previous is None else int(previous),
         )
 
     async def release(self, lease_id: str) -> None:
@@ -76,6 +81,15 @@ class RedisLog(LogReader):
     async def leases(self) -> tuple[Lease, ...]:
         (table,) = await self._read(("HVALS", self._key("leases")))
         return tuple(sorted(map(rows.lease_from, table), key=lambda lease: lease.id))
+
+    async def offer(self, entries: Sequence[Revocation]) -> None:
+        for begin in range(0, len(entries), _PAGE):
+            lines = [
+                text
+                for entry in entries[begin : begin + _PAGE]
+                for text in (entry.tag.hex(), rows.offer_line(entry))
+            ]
+            await self._link.call(scripts.OFFER, str(MOST_OFFERS), *lines)
 
     async def changes(
         self, after: Watermark, limit: int = 1000

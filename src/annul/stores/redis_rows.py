@@ -66,13 +66,16 @@ def entry_text(draft: Draft) -> str:
             draft.id,
             draft.actor,
             "",  # what it lifts, which only the store knows
+            draft.proof.hex(),
         ]
     )
 
 
 def entry_from(id_: bytes, text: bytes) -> Revocation:
     """Return the entry that stands in the log at ``id_``."""
-    tag, issuer, kind, mark, reason, at, expires_at, readable, actor, lifts = json.loads(text)
+    tag, issuer, kind, mark, reason, at, expires_at, readable, actor, lifts, proof = json.loads(
+        text
+    )
     return Revocation(
         position=position_from(id_),
         tag=bytes.fromhex(tag),
@@ -85,7 +88,33 @@ def entry_from(id_: bytes, text: bytes) -> Revocation:
         id=readable,
         actor=actor,
         lifts=tuple(bytes.fromhex(lifted) for lifted in lifts.split()),
+        proof=bytes.fromhex(proof),
     )
+
+
+def offer_line(entry: Revocation) -> str:
+    """Return an entry as a line ``id entry``, which ``covering_from`` reads."""
+    text = text_of(
+        [
+            entry.tag.hex(),
+            entry.issuer,
+            entry.kind.value,
+            entry.fingerprint.hex(),
+            entry.reason.value,
+            repr(entry.at),
+            None if entry.expires_at is None else str(entry.expires_at),
+            entry.id,
+            entry.actor,
+            " ".join(tag.hex() for tag in entry.lifts),
+            entry.proof.hex(),
+        ]
+    )
+    return f"{id_of(entry.position)} {text}"
+
+
+def id_of(position: Position) -> str:
+    """Return a position as the stream has it."""
+    return f"{position.epoch}-{position.seq}"
 
 
 def covering_from(line: bytes) -> Revocation:
@@ -145,14 +174,23 @@ def lease_text(lease: Lease) -> str:
     """Return a lease as it is kept in the table."""
     mark = lease.watermark
     held = None if mark is None else [mark.epoch, mark.seq, mark.tag.hex()]
-    return text_of([lease.id, held, lease.max_staleness, lease.label])
+    return text_of(
+        [lease.id, held, lease.max_staleness, lease.label, lease.beat, list(lease.highest)]
+    )
 
 
 def lease_from(text: bytes) -> Lease:
     """Return a lease of the table."""
-    id_, held, max_staleness, label = json.loads(text)
+    id_, held, max_staleness, label, beat, highest = json.loads(text)
     mark = None if held is None else Watermark(held[0], held[1], bytes.fromhex(held[2]))
-    return Lease(id=id_, watermark=mark, max_staleness=max_staleness, label=label)
+    return Lease(
+        id=id_,
+        watermark=mark,
+        max_staleness=max_staleness,
+        label=label,
+        beat=beat,
+        highest=Position(*highest),
+    )
 
 
 def identity_from(fields: Sequence[bytes]) -> Identity:

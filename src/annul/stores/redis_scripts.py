@@ -17,9 +17,12 @@ The keys of a store, all with one hash tag::
     index     zset    sessions by subject, by client and by their beginning, sorted as text
     ends      zset    sessions by absolute end
     leases    hash    lease id → JSON
+    seen      string  the furthest position that any replica has seen
+    inbox     hash    tag → "id entry" of what the store has lost and a replica still has
     bell      stream  its only entry is replaced when there is something new to read
 
-The user of a replica has to read meta, log and bell, and to write leases. Therefore
+The user of a replica has to read meta, log and bell, and to write leases,
+seen and inbox. Therefore
 ``RENEW`` does not declare meta: what is declared to EVALSHA has to be writable.
 """
 
@@ -34,8 +37,10 @@ __all__ = [
     "BEGIN",
     "CONFIRM",
     "DROP_COVERED",
+    "EXPEL",
     "FOUND",
     "LIST",
+    "OFFER",
     "PRUNE",
     "RENEW",
     "ROTATE",
@@ -45,7 +50,7 @@ __all__ = [
     "key",
 ]
 
-SCHEMA = "1"
+SCHEMA = "2"
 """Which layout of keys and rows this is; a store with another one is refused."""
 _FOLDER = files("annul.stores") / "redis_lua"
 
@@ -79,19 +84,21 @@ def _script(name: str, *, keys: str, parts: str = "") -> Script:
     return Script(declared, source, sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
-_APPENDING = "_founded _entry _appending"
-_LOG = "meta log tags expiry cover bell"
+_APPENDING = "_founded _epoch _entry _appending"
+_LOG = "meta log tags expiry cover bell seen"
 
 FOUND = _script("found", keys="meta log", parts="_founded")
-RENEW = _script("renew", keys="leases", parts="_founded")
+RENEW = _script("renew", keys="leases seen", parts="_founded")
 APPEND = _script("append", keys=_LOG, parts=_APPENDING)
 BEGIN = _script(
     "begin",
-    keys="meta cover sessions families index ends",
-    parts="_founded _entry _covering _rows",
+    keys="meta cover sessions families index ends bell seen",
+    parts="_founded _epoch _entry _covering _rows",
 )
 ROTATE = _script("rotate", keys=f"{_LOG} sessions families", parts=f"{_APPENDING} _covering")
 CONFIRM = _script("confirm", keys="sessions")
+EXPEL = _script("expel", keys="leases")
+OFFER = _script("offer", keys="inbox")
 LIST = _script("list", keys="meta cover sessions index", parts="_founded _entry _covering")
 SWAP_RING = _script("swap_ring", keys="meta ring bell", parts="_founded")
 PRUNE = _script(

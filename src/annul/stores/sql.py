@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from annul.core.revocation import Kind, Position, Reason, Revocation
+from annul.core.revocation import Kind, Position, Reason, Revocation, Watermark
 from annul.core.session import Session
 from annul.stores.base import Identity, Lease, expiry_of
 
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from annul.core.denylist import Facts
     from annul.stores.base import Draft
 
-SCHEMA_VERSION = 1
-
-SCHEMA = (
+_FIRST_SCHEMA = (
     """CREATE TABLE identity (
         only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
         issuer TEXT NOT NULL, lineage TEXT NOT NULL, horizon REAL NOT NULL,
@@ -54,14 +52,33 @@ SCHEMA = (
         max_staleness REAL NOT NULL, label TEXT NOT NULL)""",
 )
 
-_LOG = "epoch, seq, tag, issuer, kind, fingerprint, reason, at, expires_at, id, actor, lifts"
+_SECOND_SCHEMA = (
+    "ALTER TABLE log ADD COLUMN proof BLOB NOT NULL DEFAULT x''",
+    "ALTER TABLE leases ADD COLUMN beat INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE leases ADD COLUMN highest_epoch INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE leases ADD COLUMN highest_seq INTEGER NOT NULL DEFAULT 0",
+    """CREATE TABLE offers (
+        epoch INTEGER NOT NULL, seq INTEGER NOT NULL, tag BLOB PRIMARY KEY,
+        issuer TEXT NOT NULL, kind TEXT NOT NULL, fingerprint BLOB NOT NULL,
+        reason TEXT NOT NULL, at REAL NOT NULL, expires_at INTEGER,
+        id TEXT, actor TEXT, lifts TEXT NOT NULL, proof BLOB NOT NULL)""",
+)
+
+MIGRATIONS = (_FIRST_SCHEMA, _SECOND_SCHEMA)
+"""What brings a database from one schema version to the next; an empty one has version 0."""
+
+SCHEMA_VERSION = len(MIGRATIONS)
+
+_LOG = "epoch, seq, tag, issuer, kind, fingerprint, reason, at, expires_at, id, actor, lifts, proof"
 _SESSION = (
     "sid, family, subject, client_id, since_epoch, since_seq, created_at, last_seen, idle_ttl,"
     " ends_at, scope, claims, device, auth_time, jkt, generation, handle_key, rotated_at,"
     " confirmed"
 )
 
-INSERT_ENTRY = f"INSERT INTO log ({_LOG}) VALUES ({', '.join('?' * 12)})"  # noqa: S608 - constants
+INSERT_ENTRY = f"INSERT INTO log ({_LOG}) VALUES ({', '.join('?' * 13)})"  # noqa: S608 - constants
+INSERT_OFFER = f"INSERT OR IGNORE INTO offers ({_LOG}) VALUES ({', '.join('?' * 13)})"  # noqa: S608
+SELECT_OFFERS = f"SELECT {_LOG} FROM offers ORDER BY epoch, seq"  # noqa: S608 - constants
 SELECT_LOG = f"SELECT {_LOG} FROM log ORDER BY epoch, seq"  # noqa: S608 - constants
 SELECT_AFTER = f"SELECT {_LOG} FROM log WHERE (epoch, seq) > (?, ?) ORDER BY epoch, seq LIMIT ?"  # noqa: S608
 SELECT_BY_TAG = f"SELECT {_LOG} FROM log WHERE tag = ?"  # noqa: S608 - constants
@@ -72,6 +89,16 @@ ADVANCE_SESSION = (
     "UPDATE sessions SET generation = ?, handle_key = ?, rotated_at = ?, last_seen = ?,"
     " confirmed = ? WHERE sid = ?"
 )
+INSERT_LEASE = "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+SELECT_LEASES = (
+    "SELECT id, epoch, seq, tag, max_staleness, label, beat, highest_epoch, highest_seq"
+    " FROM leases ORDER BY id"
+)
+SELECT_HIGHEST = (
+    "SELECT highest_epoch, highest_seq FROM leases"
+    " ORDER BY highest_epoch DESC, highest_seq DESC LIMIT 1"
+)
+OPEN_EPOCH = "UPDATE identity SET epoch = ?, seq = 0, tag = ?, genesis = ?, pruned = 0"
 GROW_IDENTITY = (
     "UPDATE identity SET horizon = max(horizon, ?), longest_token = max(longest_token, ?),"
     " longest_session = max(longest_session, ?)"
@@ -121,6 +148,7 @@ def entry_of(
         id=draft.id,
         actor=draft.actor,
         lifts=lifts,
+        proof=draft.proof,
     )
 
 
@@ -139,12 +167,13 @@ def entry_row(entry: Revocation) -> tuple[Any, ...]:
         entry.id,
         entry.actor,
         " ".join(tag.hex() for tag in entry.lifts),
+        entry.proof,
     )
 
 
 def entry_from(row: tuple[Any, ...]) -> Revocation:
     """Return the entry of a ``log`` row."""
-    epoch, seq, tag, issuer, kind, mark, reason, at, expires_at, id_, actor, lifts = row
+    epoch, seq, tag, issuer, kind, mark, reason, at, expires_at, id_, actor, lifts, proof = row
     return Revocation(
         position=Position(epoch, seq),
         tag=bytes(tag),
@@ -157,6 +186,7 @@ def entry_from(row: tuple[Any, ...]) -> Revocation:
         id=id_,
         actor=actor,
         lifts=tuple(bytes.fromhex(tag) for tag in lifts.split()),
+        proof=bytes(proof),
     )
 
 
@@ -216,7 +246,20 @@ def session_from(row: tuple[Any, ...]) -> Session:
 def lease_row(lease: Lease) -> tuple[Any, ...]:
     """Return the values of a ``leases`` row."""
     mark = lease.watermark or (None, None, None)
-    return (lease.id, *mark, lease.max_staleness, lease.label)
+    return (lease.id, *mark, lease.max_staleness, lease.label, lease.beat, *lease.highest)
+
+
+def lease_from(row: tuple[Any, ...]) -> Lease:
+    """Return the lease of a ``SELECT_LEASES`` row."""
+    id_, epoch, seq, tag, max_staleness, label, beat, *highest = row
+    return Lease(
+        id=id_,
+        watermark=None if tag is None else Watermark(epoch, seq, bytes(tag)),
+        max_staleness=max_staleness,
+        label=label,
+        beat=beat,
+        highest=Position(*highest),
+    )
 
 
 def identity_from(row: tuple[Any, ...]) -> Identity:

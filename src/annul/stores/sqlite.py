@@ -7,16 +7,28 @@ every write holds the one write lock (``BEGIN IMMEDIATE``).
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from annul.core.claims import Clock, system_clock
 from annul.core.denylist import Denylist
 from annul.core.revocation import Kind, Position, Reason, Revocation
-from annul.core.session import Replayed, Rotated, Session, Unknown, decide
+from annul.core.session import BEGINNING, Replayed, Rotated, Session, Unknown, decide
 from annul.errors import WrongStore
 from annul.stores import sql
-from annul.stores.base import Appended, Began, Covered, Draft, Identity, Store, StoredRing
+from annul.stores.base import (
+    Appended,
+    Began,
+    Covered,
+    Draft,
+    Identity,
+    Lease,
+    Store,
+    StoredRing,
+    behind,
+    epoch_after,
+)
 from annul.stores.sqlite_file import path_from_url
 from annul.stores.sqlite_log import EMPTY_JWKS, SQLiteLog
 
@@ -29,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["SQLiteStore", "from_url"]
 
 _PRUNED_AT_ONCE = 200
+_GENESIS_BYTES = 16
 
 
 def from_url(
@@ -76,8 +89,9 @@ class SQLiteStore(SQLiteLog, Store):
 
         return await self._run(work)
 
-    async def append(self, drafts: Sequence[Draft]) -> Appended:
+    async def append(self, drafts: Sequence[Draft], *, floor: Position = BEGINNING) -> Appended:
         def work(db: sqlite3.Connection) -> Appended:
+            self._open_epoch_if_behind(db, floor)
             return Appended(tuple(self._append(db, draft) for draft in drafts))
 
         return await self._write(work)
@@ -99,8 +113,9 @@ class SQLiteStore(SQLiteLog, Store):
         db.execute("UPDATE identity SET seq = ?, tag = ?", (entry.position.seq, entry.tag))
         return entry
 
-    async def begin(self, session: Session) -> Began | Covered:
+    async def begin(self, session: Session, *, floor: Position = BEGINNING) -> Began | Covered:
         def work(db: sqlite3.Connection) -> Began | Covered:
+            self._open_epoch_if_behind(db, floor)
             head = db.execute("SELECT epoch, seq FROM identity").fetchone()
             born = replace(session, since=Position(*head))
             covered_by = self._covering(db, born)
@@ -123,8 +138,10 @@ class SQLiteStore(SQLiteLog, Store):
         grace: float,
         replay_tag: bytes,
         replay_expires_at: int,
+        floor: Position = BEGINNING,
     ) -> RotateOutcome:
         def work(db: sqlite3.Connection) -> RotateOutcome:
+            self._open_epoch_if_behind(db, floor)
             session = self._one_session(db, "WHERE family = ?", family)
             if session is None:
                 return Unknown()
@@ -212,7 +229,10 @@ class SQLiteStore(SQLiteLog, Store):
                     at = (*entry.position, entry.at)
                     db.execute(sql.DELETE_COVERED + ends, (entry.kind.value, *at, entry.id or ""))
                 db.execute("DELETE FROM log WHERE tag = ?", (entry.tag,))
-                db.execute("UPDATE identity SET pruned = max(pruned, ?)", (entry.position.seq,))
+                db.execute(
+                    "UPDATE identity SET pruned = max(pruned, ?) WHERE epoch = ?",
+                    (entry.position.seq, entry.position.epoch),
+                )
             return len(rows)
 
         # In short transactions, because nobody's lease can be renewed meanwhile.
@@ -225,7 +245,35 @@ class SQLiteStore(SQLiteLog, Store):
             gone += dropped
         return gone
 
+    async def expel(self, lease: Lease) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            db.execute("DELETE FROM leases WHERE id = ? AND beat = ?", (lease.id, lease.beat))
+
+        await self._write(work)
+
+    async def offers(self) -> tuple[Revocation, ...]:
+        def work(db: sqlite3.Connection) -> tuple[Revocation, ...]:
+            return tuple(map(sql.entry_from, db.execute(sql.SELECT_OFFERS)))
+
+        return await self._read(work, ())
+
+    async def settle(self, offers: Sequence[Revocation]) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            db.executemany("DELETE FROM offers WHERE tag = ?", [(entry.tag,) for entry in offers])
+
+        await self._write(work)
+
     # --- inside a transaction -----------------------------------------------------------
+
+    def _open_epoch_if_behind(self, db: sqlite3.Connection, floor: Position) -> None:
+        epoch, seq, time = db.execute("SELECT epoch, seq, time FROM identity").fetchone()
+        leased = db.execute(sql.SELECT_HIGHEST).fetchone()
+        head, now = Position(epoch, seq), max(time, self._clock())
+        for seen in (floor, BEGINNING if leased is None else Position(*leased)):
+            if behind(head, seen, now):
+                head = Position(epoch_after(head, seen, now), 0)
+                tag = os.urandom(_GENESIS_BYTES)
+                db.execute(sql.OPEN_EPOCH, (head.epoch, tag, tag))
 
     def _one_session(
         self, db: sqlite3.Connection, where: str, value: str | bytes

@@ -177,20 +177,20 @@ class DatabaseFile:
         if mode != "wal":
             raise UnsafeStore(f"{self.path} cannot use a write-ahead log; use a local file system")
         db.execute("PRAGMA synchronous = FULL")
-        if not tables:
-            self._make_tables(db)
+        if version < sql.SCHEMA_VERSION:
+            self._migrate(db)
         return True
 
-    def _make_tables(self, db: sqlite3.Connection) -> None:
+    def _migrate(self, db: sqlite3.Connection) -> None:
         db.execute("BEGIN IMMEDIATE")
         try:
             # Another process may have been faster while this one waited for the lock.
-            (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            if not tables:
-                for statement in sql.SCHEMA:
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            for statements in sql.MIGRATIONS[version:]:
+                for statement in statements:
                     db.execute(statement)
-                db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-                db.execute(f"PRAGMA user_version = {sql.SCHEMA_VERSION}")
+            db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {max(version, sql.SCHEMA_VERSION)}")
             db.execute("COMMIT")
         except BaseException:
             if db.in_transaction:

@@ -17,6 +17,7 @@ from annul.core.revocation import Fingerprinter, Revocation, Watermark
 from annul.errors import StoreUnavailable, WrongStore
 from annul.stores import sql
 from annul.stores.base import (
+    MOST_OFFERS,
     Diverged,
     Identity,
     Lease,
@@ -28,7 +29,7 @@ from annul.stores.base import (
 from annul.stores.sqlite_file import Bell, DatabaseFile, explain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 __all__ = ["EMPTY_JWKS", "SQLiteLog"]
 
@@ -124,9 +125,8 @@ class SQLiteLog(LogReader):
         def work() -> Renewal:
             # No bell: a renewal tells other readers nothing they wait for.
             with self._file.writing() as db:
-                db.execute(
-                    "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?)", sql.lease_row(lease)
-                )
+                before = db.execute("SELECT beat FROM leases WHERE id = ?", (lease.id,)).fetchone()
+                db.execute(sql.INSERT_LEASE, sql.lease_row(lease))
                 row = db.execute(
                     "SELECT epoch, seq, tag, time, keys_version, horizon, lineage FROM identity"
                 ).fetchone()
@@ -137,6 +137,7 @@ class SQLiteLog(LogReader):
                 keys_version=keys_version,
                 horizon=horizon,
                 lineage=lineage,
+                previous=None if before is None else before[0],
             )
 
         return await self._run(work)
@@ -149,19 +150,17 @@ class SQLiteLog(LogReader):
 
     async def leases(self) -> tuple[Lease, ...]:
         def work(db: sqlite3.Connection) -> tuple[Lease, ...]:
-            return tuple(
-                Lease(
-                    id=row[0],
-                    watermark=None if row[3] is None else Watermark(row[1], row[2], bytes(row[3])),
-                    max_staleness=row[4],
-                    label=row[5],
-                )
-                for row in db.execute(
-                    "SELECT id, epoch, seq, tag, max_staleness, label FROM leases ORDER BY id"
-                )
-            )
+            return tuple(map(sql.lease_from, db.execute(sql.SELECT_LEASES)))
 
         return await self._read(work, ())
+
+    async def offer(self, entries: Sequence[Revocation]) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            (held,) = db.execute("SELECT count(*) FROM offers").fetchone()
+            rows = map(sql.entry_row, entries[: max(0, MOST_OFFERS - held)])
+            db.executemany(sql.INSERT_OFFER, rows)
+
+        await self._write(work)
 
     async def changes(
         self, after: Watermark, limit: int = 1000

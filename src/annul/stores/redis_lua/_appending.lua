@@ -29,12 +29,6 @@ local function take_effect(entry, id, text)
     end
 end
 
-local function store_time()
-    local clock = redis.call('TIME')
-    return math.max(tonumber(redis.call('HGET', META, 'time')),
-        tonumber(clock[1]) + tonumber(clock[2]) / 1000000)
-end
-
 local function standing_blocks(mark)
     local tags = {}
     for text in string.gmatch(redis.call('HGET', COVER, 'block:' .. mark) or '', ' ([^\n]*)') do
@@ -69,8 +63,4 @@ local function append(head, entry, text, mode)
     take_effect(entry, id, text)
     head.seq = seq
     return {id, text}
-end
-
-local function ring_bell()
-    redis.call('XADD', BELL, 'MAXLEN', '=', '1', '*', 'new', '1')
 end

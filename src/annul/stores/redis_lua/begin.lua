@@ -1,9 +1,10 @@
--- ARGV: issuer, fingerprint of the whole issuer, session
+-- ARGV: issuer, floor, fingerprint of the whole issuer, session
 local head, refusal = founded(META)
 if refusal then return refusal end
-local row = cjson.decode(ARGV[3])
+local row = cjson.decode(ARGV[4])
+open_epoch_if_behind(head, ARGV[2])
 row.epoch, row.seq = head.epoch, head.seq
-local cover = covering(row, ARGV[2])
+local cover = covering(row, ARGV[3])
 if cover then return {'covered', cover} end
 redis.call('HSET', SESSIONS, row.mark, cjson.encode(row))
 redis.call('HSET', FAMILIES, row.family, row.mark)

@@ -40,7 +40,8 @@ for _, id in ipairs(expired) do
         if expires and expires ~= cjson.null and tonumber(expires) < tonumber(time) then
             redis.call('HDEL', COVER, field)
         end
-        if tonumber(seq) > tonumber(redis.call('HGET', META, 'pruned')) then
+        if epoch == head.epoch
+            and tonumber(seq) > tonumber(redis.call('HGET', META, 'pruned')) then
             redis.call('HSET', META, 'pruned', seq)
         end
         gone = gone + 1

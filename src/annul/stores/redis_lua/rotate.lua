@@ -1,8 +1,9 @@
 -- The table of annul.core.session, row by row as its `decide` has it.
--- ARGV: issuer, fingerprint of the whole issuer, what is asked
+-- ARGV: issuer, floor, fingerprint of the whole issuer, what is asked
 local head, refusal = founded(META)
 if refusal then return refusal end
-local asked = cjson.decode(ARGV[3])
+local asked = cjson.decode(ARGV[4])
+open_epoch_if_behind(head, ARGV[2])
 local mark = redis.call('HGET', FAMILIES, asked.family)
 local text = mark and redis.call('HGET', SESSIONS, mark)
 if not text then return {'unknown'} end
@@ -11,7 +12,7 @@ if asked.client_id ~= cjson.null and asked.client_id ~= row.client_id then retur
 if row.jkt ~= cjson.null and asked.jkt ~= row.jkt then return {'unknown'} end
 
 local now = tonumber(asked.now)
-local cover = covering(row, ARGV[2])
+local cover = covering(row, ARGV[3])
 if cover then return {'ended', text, cover} end
 if not within_limits(row, now) then return {'ended', text} end
 
@@ -31,7 +32,7 @@ local retry_allowed = row.jkt ~= cjson.null or not row.confirmed or row.rotated_
 if presented == current - 1 and retry_allowed then return {'retried', text} end
 
 local entry = {asked.replay_tag, head.issuer, 'session', row.mark, 'refresh_reuse', asked.now,
-    asked.replay_expires_at, row.sid, cjson.null, ''}
+    asked.replay_expires_at, row.sid, cjson.null, '', ''}
 local replay = append(head, entry, cjson.encode(entry), 'lasting')
 ring_bell()
 return {'replayed', text, replay}

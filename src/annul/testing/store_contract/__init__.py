@@ -25,10 +25,12 @@ for _module in pkgutil.iter_modules(__path__, f"{__name__}."):
 from annul.testing.store_contract.bench import Bench, OpenHandle  # noqa: E402
 from annul.testing.store_contract.closing import Closing  # noqa: E402
 from annul.testing.store_contract.combining import Combining  # noqa: E402
+from annul.testing.store_contract.epochs import Epochs  # noqa: E402
 from annul.testing.store_contract.following import Following  # noqa: E402
 from annul.testing.store_contract.founding import Founding  # noqa: E402
 from annul.testing.store_contract.keyring import Keyring  # noqa: E402
 from annul.testing.store_contract.log import Log  # noqa: E402
+from annul.testing.store_contract.offers import Offers  # noqa: E402
 from annul.testing.store_contract.pruning import Pruning  # noqa: E402
 from annul.testing.store_contract.rotation import Rotation  # noqa: E402
 from annul.testing.store_contract.sessions import Sessions  # noqa: E402
@@ -47,6 +49,8 @@ class StoreContract(
     Combining,
     Keyring,
     Pruning,
+    Epochs,
+    Offers,
     Closing,
 ):
     """What every store must do. Supply ``open_handle``; see the module's example."""

@@ -7,14 +7,14 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from annul.core.session import Rotated
+from annul.core.session import BEGINNING, Rotated
 from annul.stores.base import Began, Diverged, Store
 from annul.testing.samples import NOW, sample_draft, sample_identity, sample_session
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from annul.core.revocation import Kind, Revocation, Watermark
+    from annul.core.revocation import Kind, Position, Revocation, Watermark
     from annul.core.session import RotateOutcome, Session
 
 __all__ = ["GRACE", "LIFETIMES", "REPLAY_EXPIRES_AT", "Bench", "OpenHandle", "scenario", "tail"]
@@ -112,6 +112,7 @@ class Bench:
         jkt: str | None = None,
         handle_key: str = "key-2",
         tag: bytes = b"replayed replay!",
+        floor: Position = BEGINNING,
     ) -> RotateOutcome:
         """Present one generation of a session's refresh token."""
         return await (store or self.store).rotate(
@@ -124,6 +125,7 @@ class Bench:
             grace=GRACE,
             replay_tag=tag,
             replay_expires_at=REPLAY_EXPIRES_AT,
+            floor=floor,
         )
 
     async def rotated(self, session: Session, *, times: int = 1, at: float = NOW) -> Session:
