@@ -42,7 +42,7 @@ lock:  ## compile the lock files from pyproject.toml (ARGS=--upgrade for newer v
 	$(SETUP) uv
 	$(COMPILE) $(ARGS) --group uv -o requirements/uv.txt
 	$(COMPILE) $(ARGS) pyproject.toml --all-extras -o requirements/run.txt
-	$(COMPILE) $(ARGS) pyproject.toml --extra server --extra redis --extra http --group dev \
+	$(COMPILE) $(ARGS) pyproject.toml --extra server --extra redis --extra postgres --extra http --group dev \
 		-c requirements/run.txt -o requirements/dev.txt
 	$(COMPILE) $(ARGS) pyproject.toml --extra server --group build \
 		-c requirements/dev.txt -o requirements/server.txt

@@ -63,6 +63,7 @@ ROOMS = {
     "annul.replica.http_feed": room("cryptography", "httpx2", needs="httpx2"),
     "annul.door": room("cryptography", must_not=DRIVERS),
     "annul.door_keys": room("cryptography", must_not=DRIVERS),
+    "annul.door_revocation": room("cryptography", must_not=DRIVERS),
     "annul.blocking": room("cryptography", must_not=DRIVERS),
     "annul.testing": room("cryptography", "pytest", must_not=DRIVERS),
     "annul.integrations": room("cryptography", must_not=DRIVERS),

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from typing import TYPE_CHECKING, Any, Self
 
+from annul.authority.fence import Fence
+from annul.authority.keeper import Keeper
 from annul.authority.kek import KekSource
-from annul.authority.revocation import Revocations, check_target, check_timeout, repeatable
+from annul.authority.recovery import Recovery
+from annul.authority.revocation import Revocations
 from annul.authority.rotation import Rotation
 from annul.authority.sessions import Grant, SessionInfo, Sessions
 from annul.authority.settings import Settings
@@ -16,18 +20,18 @@ from annul.core.claims import Clock, system_clock
 from annul.core.encoding import b64url_encode
 from annul.core.handle import looks_like_handle
 from annul.core.policy import Policy
-from annul.core.revocation import KeyId, Kind, RevocationReceipt, identifier
+from annul.core.revocation import Kind, RevocationReceipt, identifier
 from annul.door_keys import KeyVerbs
+from annul.door_revocation import RevocationVerbs
 from annul.errors import StoreUnavailable
 from annul.replica import Replica, check_staleness
-from annul.stores import open_store
+from annul.stores import file_of, open_store
 from annul.stores.base import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from annul.core.claims import VerifiedToken
-    from annul.core.revocation import Target
     from annul.stores.base import Store
 
 __all__ = ["AsyncAuthority"]
@@ -38,7 +42,7 @@ _LINEAGE_BYTES = 12
 _TIDY_EVERY = 600.0
 
 
-class AsyncAuthority(KeyVerbs):
+class AsyncAuthority(KeyVerbs, RevocationVerbs):
     """The side that signs and takes back. Every verb is atomic in the store before it returns.
 
     Open one with ``AsyncAuthority.open`` and close it when done; ``async with`` does. ``Authority``
@@ -51,15 +55,17 @@ class AsyncAuthority(KeyVerbs):
         settings: Settings,
         rotation: Rotation,
         replica: Replica,
+        recovery: Recovery,
     ) -> None:
         self._store = store
         self._settings = settings
         self._rotation = rotation
         self._replica = replica
-        self._sessions = Sessions(
-            store, settings, rotation, replica.observe, lambda: replica.store_ahead
-        )
-        self._revocations = Revocations(store, settings, replica.observe)
+        self._recovery = recovery
+        self._revocations = Revocations(store, settings, rotation, replica)
+        self._sessions = Sessions(store, settings, rotation, replica, self._end_again)
+        self._fence = Fence(store, listed_for=lambda: replica.listed_for, clock=time.monotonic)
+        self._keeper = Keeper(every=replica.max_staleness / 2)
         self._tidy_at = 0.0
 
     @classmethod
@@ -116,7 +122,7 @@ class AsyncAuthority(KeyVerbs):
         source = KekSource.choose(url, issuer=issuer, kek=kek, kek_file=kek_file)
         store = open_store(url, issuer=issuer, allow_volatile=allow_volatile_store, clock=clock)
         try:
-            await store.found(
+            identity = await store.found(
                 Identity(
                     issuer=issuer,
                     lineage=b64url_encode(entropy(_LINEAGE_BYTES)),
@@ -139,10 +145,22 @@ class AsyncAuthority(KeyVerbs):
         except BaseException:
             await store.close()
             raise
-        return cls(store, settings, rotation, replica)
+        recovery = Recovery(
+            store,
+            rotation,
+            identity,
+            replica,
+            clock=clock,
+            # A database file that is away may be on its way back.
+            may_found=lambda: (path := file_of(url)) is None or path.exists(),
+        )
+        authority = cls(store, settings, rotation, replica, recovery)
+        authority._look_after_store()
+        return authority
 
     async def close(self) -> None:
         """Stop following the store and give up connections. Closing twice is harmless."""
+        self._keeper.stop()
         await asyncio.to_thread(self._replica.close)
         await self._store.close()
 
@@ -245,76 +263,6 @@ class AsyncAuthority(KeyVerbs):
             return RevocationReceipt(epoch=None, seq=None, sessions=0)
         return await self._revocations.write(others, sessions=len(others))
 
-    # --- revocation -------------------------------------------------------------------
-
-    async def revoke(
-        self,
-        target: Target,
-        *,
-        reason: str = "admin",
-        actor: str | None = None,
-        wait: bool = False,
-        timeout: float = 10.0,
-        dry_run: bool = False,
-        idempotency_key: str | None = None,
-        issuer: str | None = None,
-    ) -> RevocationReceipt:
-        """Revoke a token, session, subject, client, key, or everything; return the receipt.
-
-        Once it has returned, every verifier refuses the affected tokens at most Δ later, or
-        refuses everything. ``wait=True`` returns only when no verifier can still accept them, and
-        raises ``NotYetConfirmed`` after ``timeout`` seconds: recorded, but not yet everywhere.
-
-        A subject, a client or everything is cut off: sessions that began before end, later logins
-        are good. ``dry_run`` only counts the sessions that would end. ``actor`` says who asked.
-        ``issuer`` is for tokens of a foreign issuer that this store keeps revocations for.
-
-        Raises ``StoreUnavailable`` with an ``idempotency_key`` if the store did not confirm; give
-        the key to the repeated call, and it completes the first one.
-        """
-        target = check_target(target)
-        check_timeout(timeout)
-        draft = self._revocations.draft(
-            target.kind,
-            target.id,
-            reason=reason,
-            actor=actor,
-            issuer=issuer,
-            idempotency_key=idempotency_key,
-        )
-        if dry_run:
-            return await self._revocations.preview(draft)
-        with repeatable(draft):
-            ends = await self._revocations.count_few(draft)
-            if isinstance(target, KeyId) and draft.issuer == self._settings.issuer:
-                # The new key set first: a verifier that drops the key already knows its successor.
-                await self._rotation.revoke(target.id)
-                self._replica.observe_keys(self._rotation.published)
-            receipt = await self._revocations.write([draft], sessions=ends)
-            return await self._revocations.confirm(receipt, timeout) if wait else receipt
-
-    async def block(
-        self, subject: str, *, reason: str = "user_disabled", actor: str | None = None
-    ) -> RevocationReceipt:
-        """Refuse every token and every login of a subject until ``unblock``."""
-        return await self._one_of(Kind.BLOCK, subject, reason, actor)
-
-    async def unblock(
-        self, subject: str, *, reason: str = "admin", actor: str | None = None
-    ) -> RevocationReceipt:
-        """Lift the blocks that stand against a subject now.
-
-        Sessions that were only blocked are good again; revoke the subject to end them.
-        """
-        return await self._one_of(Kind.UNBLOCK, subject, reason, actor)
-
-    async def _one_of(
-        self, kind: Kind, subject: str, reason: str, actor: str | None
-    ) -> RevocationReceipt:
-        value = identifier(subject, "subject")
-        draft = self._revocations.draft(kind, value, reason=reason, actor=actor)
-        return await self._revocations.write([draft])
-
     # --- verifying --------------------------------------------------------------------
 
     def verify(self, token: str | bytes, binding: Mapping[str, str] | None = None) -> VerifiedToken:
@@ -330,6 +278,10 @@ class AsyncAuthority(KeyVerbs):
         return self._replica
 
     # --- inside -----------------------------------------------------------------------
+
+    def _look_after_store(self) -> None:
+        """See to it that what the store loses is given back to it, as long as this is open."""
+        self._keeper.keep(self._recovery.step, self._fence.sweep)
 
     async def _tidy(self) -> None:
         now = self._settings.clock()

@@ -23,6 +23,10 @@ class KeyVerbs:
     _rotation: Rotation
     _replica: Replica
 
+    def _look_after_store(self) -> None:
+        """See ``AsyncAuthority``."""
+        raise NotImplementedError
+
     async def rotate_keys(self, *, algorithm: str | None = None) -> str:
         """Make a new signing key and return its ``kid``.
 
@@ -68,5 +72,6 @@ class KeyVerbs:
         # Another authority may have rotated; the replica's renewals bring the version along. In a
         # forked child it has to be started for that.
         if self._replica.resume():
+            self._look_after_store()
             await asyncio.to_thread(self._replica.wait_ready)
         await self._rotation.catch_up(self._replica.keys_version)

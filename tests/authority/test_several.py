@@ -68,9 +68,10 @@ def test_entries_are_remembered_for_the_longest_lifetimes_of_the_store(
             "everything": annul.Everything(),
         }
         short.revoke(targets[kind])
-    (entry,) = timed_stage.entries()
-    assert entry.expires_at is not None
-    assert entry.expires_at >= clock() + 11 * DAY + LEEWAY
+    assert timed_stage.entries()
+    for entry in timed_stage.entries():
+        assert entry.expires_at is not None
+        assert entry.expires_at >= clock() + 11 * DAY + LEEWAY
 
 
 def test_a_key_outlives_longer_tokens_of_an_authority_opened_after_its_rotation(

@@ -53,7 +53,7 @@ def test_a_clock_that_disagrees() -> None:
 
 def test_a_verifier_that_is_behind() -> None:
     log_in()
-    change("INSERT INTO leases VALUES ('x', 1, 0, x'00', 2.0, 'web-7:4711')")
+    change("INSERT INTO leases VALUES ('x', 1, 0, x'00', 2.0, 'web-7:4711', 1, 0, 0)")
     code, checks = examined()
     assert (code, checks["leases"]["status"]) == (0, "warning")
     assert "web-7:4711" in checks["leases"]["found"]

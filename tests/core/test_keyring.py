@@ -65,12 +65,12 @@ def test_the_first_key_signs_at_once() -> None:
 def test_an_empty_ring_signs_nothing() -> None:
     ring = Keyring()
 
-    assert not ring.can_sign(0)
+    assert not ring.has(Purpose.TOKEN, 0)
     assert len(ring.jwks(0)) == 0
     with pytest.raises(annul.Misconfigured):
         ring.signing_key(0)
     with pytest.raises(annul.Misconfigured):
-        ring.handle_key(0)
+        ring.secret(Purpose.HANDLE, 0)
 
 
 @pytest.mark.parametrize(
@@ -208,29 +208,28 @@ def test_nothing_changes_for_shorter_tokens_or_keys_that_sign_no_more(
 
 def handles(ring: Keyring, now: float, start: int) -> Keyring:
     numbers = count(start)
-    return ring.add_handle_key(
-        now=now, longest_session=3600.0, entropy=lambda size: bytes([next(numbers)]) * size
+    return ring.add_secret(Purpose.HANDLE, now=now, needed_for=3600.0, entropy=lambda size: bytes([next(numbers)]) * size
     )
 
 
 def test_handle_keys_change_at_once_and_the_old_one_stays_readable() -> None:
     ring = handles(handles(FIRST, 1000.0, 1), 2000.0, 11)
-    old, secret = handles(FIRST, 1000.0, 1).handle_key(1500.0)
-    new, _ = ring.handle_key(2000.0)
+    old, secret = handles(FIRST, 1000.0, 1).secret(Purpose.HANDLE, 1500.0)
+    new, _ = ring.secret(Purpose.HANDLE, 2000.0)
 
     assert (len(secret), old != new) == (32, True)
-    assert ring.find_handle_key(old) == secret
-    assert ring.find_handle_key("unknown") is None
+    assert ring.find_secret(Purpose.HANDLE, old) == secret
+    assert ring.find_secret(Purpose.HANDLE, "unknown") is None
     gone = 2000.0 + 3600.0 + MAX_LEEWAY + 2 * CLOCK_SKEW
-    assert ring.without_gone(gone - 1).find_handle_key(old) == secret
-    assert ring.without_gone(gone).find_handle_key(old) is None
+    assert ring.without_gone(gone - 1).find_secret(Purpose.HANDLE, old) == secret
+    assert ring.without_gone(gone).find_secret(Purpose.HANDLE, old) is None
 
 
 def test_keys_of_one_purpose_are_never_used_for_another() -> None:
     ring = handles(ROTATED, 5000.0, 1)
-    kid, _ = ring.handle_key(5000.0)
+    kid, _ = ring.secret(Purpose.HANDLE, 5000.0)
 
-    assert ring.find_handle_key(key("a").kid) is None
+    assert ring.find_secret(Purpose.HANDLE, key("a").kid) is None
     assert kid not in ring.jwks(5000.0)
     assert signer(ring, 5000.0) == "a"
     assert [found.state(5000.0) for found in ring.keys if found.purpose is Purpose.TOKEN] == [
@@ -238,7 +237,7 @@ def test_keys_of_one_purpose_are_never_used_for_another() -> None:
         KeyState.PENDING,
     ]
     # A new signing key does not retire the handle key, and the other way round.
-    assert add(ring, "c", 6000.0).handle_key(1e9)[0] == kid
+    assert add(ring, "c", 6000.0).secret(Purpose.HANDLE, 1e9)[0] == kid
 
 
 def test_no_repr_shows_a_secret() -> None:

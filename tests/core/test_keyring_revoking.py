@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import annul
-from annul.core.keyring import Keyring
+from annul.core.keyring import Keyring, Purpose
 from annul.core.revocation import CLOCK_SKEW, MAX_LEEWAY
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def test_revoking_the_active_key_does_not_bring_back_one_that_is_gone() -> None:
     ring = ROTATED.revoke(key("b").kid, now=IS_GONE)
 
     assert states(ring, IS_GONE) == {"a": "gone"}
-    assert not ring.can_sign(IS_GONE)
+    assert not ring.has(Purpose.TOKEN, IS_GONE)
     assert len(ring.jwks(IS_GONE)) == 0
 
 
@@ -106,7 +106,7 @@ def test_revoking_the_key_that_retires_changes_nothing_about_the_signer() -> Non
 def test_when_no_key_is_left_that_can_sign_the_ring_says_so() -> None:
     ring = ROTATED.revoke(key("a").kid, now=5000.0)
 
-    assert not ring.can_sign(5000.0)
+    assert not ring.has(Purpose.TOKEN, 5000.0)
     with pytest.raises(annul.Misconfigured):
         ring.signing_key(5000.0)
     assert len(ring.revoke(key("b").kid, now=5000.0).jwks(5000.0)) == 0
@@ -117,7 +117,7 @@ def test_in_an_emergency_the_pending_key_signs_at_once() -> None:
     ring = ROTATED.revoke(key("a").kid, now=5000.0).activate_pending(5000.0)
 
     assert signer(ring, 5000.0) == "b"
-    assert Keyring().activate_pending(0).can_sign(0) is False
+    assert Keyring().activate_pending(0).has(Purpose.TOKEN, 0) is False
 
 
 def test_a_revoked_key_never_comes_back() -> None:
@@ -133,9 +133,9 @@ def test_a_revoked_key_never_comes_back() -> None:
 
 
 def test_only_signing_keys_are_revoked() -> None:
-    ring = ROTATED.add_handle_key(now=5000.0, longest_session=3600.0, entropy=bytes)
+    ring = ROTATED.add_secret(Purpose.HANDLE, now=5000.0, needed_for=3600.0, entropy=bytes)
     with pytest.raises(annul.InvalidRequest):
-        ring.revoke(ring.handle_key(5000.0)[0], now=5000.0)
+        ring.revoke(ring.secret(Purpose.HANDLE, 5000.0)[0], now=5000.0)
 
 
 def test_every_revocation_is_a_new_version_and_leaves_the_ring_before_as_it_was() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import annul
 from annul.core.encoding import b64url_encode
-from annul.core.keyring import Keyring
+from annul.core.keyring import Keyring, Purpose
 from annul.core.sealed_ring import pack, sealed_with, unpack
 from annul.core.sealing import KEK_BYTES, SealingKey
 from tests.core.sample_keys import private_key
@@ -31,7 +31,7 @@ def counting() -> Callable[[int], bytes]:
 @cache
 def ring() -> Keyring:
     entropy = counting()
-    made = Keyring().add_handle_key(now=1000.0, longest_session=3600.0, entropy=entropy)
+    made = Keyring().add_secret(Purpose.HANDLE, now=1000.0, needed_for=3600.0, entropy=entropy)
     for alg in ("ES256", "PS256", "Ed25519"):
         made = made.add(private_key(alg), now=1000.0, publish_for=300.0, longest_token=900.0)
     return made.revoke("revoked-1", now=1000.0).revoke("revoked-0", now=1000.0)
@@ -63,7 +63,7 @@ def test_a_ring_is_packed_and_unpacked_as_itself() -> None:
         ):
             assert getattr(mine, name) == getattr(theirs, name)
     assert again.jwks(1000.0) == ring().jwks(1000.0)
-    assert again.handle_key(1000.0) == ring().handle_key(1000.0)
+    assert again.secret(Purpose.HANDLE, 1000.0) == ring().secret(Purpose.HANDLE, 1000.0)
     token_key = again.signing_key(1000.0)
     token_key.public.check(token_key.alg)(token_key.sign(b"data"), b"data")
 
@@ -75,7 +75,7 @@ def test_an_empty_ring_is_packed_and_unpacked_too() -> None:
 def test_no_secret_is_readable_in_a_packed_ring() -> None:
     assert "PRIVATE" not in packed()
     assert private_key("ES256").to_jwk()["d"] not in packed()
-    _, secret = ring().handle_key(1000.0)
+    _, secret = ring().secret(Purpose.HANDLE, 1000.0)
     assert b64url_encode(secret) not in packed()
     assert secret.hex() not in packed()
 

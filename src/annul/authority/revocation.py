@@ -6,12 +6,14 @@ it covers. One entry is written whatever it ends: what it covers is computed, ne
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import contextmanager
+from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
 
 from annul.core.encoding import EncodingError, b64url_decode, b64url_encode
+from annul.core.keyring import Purpose
+from annul.core.proof import prove
 from annul.core.revocation import (
     LASTING,
     LONGEST_FOREIGN,
@@ -21,7 +23,6 @@ from annul.core.revocation import (
     KeyId,
     Kind,
     Reason,
-    Revocation,
     RevocationReceipt,
     SessionId,
     SubjectId,
@@ -31,34 +32,33 @@ from annul.core.revocation import (
     identifier,
     remember_until,
 )
-from annul.errors import InvalidRequest, NotYetConfirmed, StoreUnavailable
+from annul.errors import InvalidRequest, StoreUnavailable
 from annul.stores.base import Draft
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from annul.authority.beside import Beside
+    from annul.authority.rotation import Rotation
     from annul.authority.settings import Settings
-    from annul.stores.base import Lease, Store
+    from annul.stores.base import Store
 
 __all__ = ["Revocations"]
 
 _TARGETS = (TokenId, SessionId, SubjectId, ClientId, KeyId, Everything)
 _TAG_BYTES = 16
-_FENCE_MARGIN = 0.1
 
 
 class Revocations:
-    """Writes entries to the log. ``observe`` is told what this process has just written."""
+    """Writes entries to the log, and tells the replica beside it what it has just written."""
 
     def __init__(
-        self,
-        store: Store,
-        settings: Settings,
-        observe: Callable[[Iterable[Revocation]], None],
+        self, store: Store, settings: Settings, rotation: Rotation, replica: Beside
     ) -> None:
         self._store = store
         self._settings = settings
-        self._observe = observe
+        self._rotation = rotation
+        self._replica = replica
 
     # --- drafts -----------------------------------------------------------------------
 
@@ -80,7 +80,7 @@ class Revocations:
         if issuer != own and token_exp is None:
             # Nobody here knows how long somebody else's tokens and sessions live.
             token_exp = now + LONGEST_FOREIGN
-        return Draft(
+        draft = Draft(
             tag=self._tag(idempotency_key),
             issuer=issuer,
             kind=kind,
@@ -101,6 +101,8 @@ class Revocations:
             lifts_all=kind is Kind.UNBLOCK,
             lasting=kind in LASTING,
         )
+        key_id, key = self._rotation.ring.secret(Purpose.FEED, now)
+        return replace(draft, proof=prove(draft, key_id, key))
 
     def _tag(self, idempotency_key: str | None) -> bytes:
         if idempotency_key is None:
@@ -123,11 +125,11 @@ class Revocations:
         Raises ``StoreUnavailable`` with the idempotency key if the store did not confirm.
         """
         with repeatable(drafts[-1]):
-            entries = (await self._store.append(drafts)).entries
+            entries = (await self._store.append(drafts, floor=self._replica.highest)).entries
         last = entries[-1]
         if (last.kind, last.fingerprint) != (drafts[-1].kind, drafts[-1].fingerprint):
             raise InvalidRequest("this idempotency_key belongs to another revocation")
-        self._observe(entries)
+        self._replica.observe(entries)
         position = entries[-1].position
         return RevocationReceipt(
             epoch=position.epoch,
@@ -154,41 +156,6 @@ class Revocations:
             return None
         return await self._store.count(draft.kind, draft.id or "", draft.at)
 
-    async def confirm(self, receipt: RevocationReceipt, timeout: float) -> RevocationReceipt:
-        """Wait until no verifier can still accept what the receipt's entry refuses.
-
-        A verifier that is fresh without the entry began its lease renewal before the entry was
-        appended, so it stops at the latest one horizon afterwards. Neither the lease table nor the
-        store's clock is trusted for that.
-
-        Raises ``NotYetConfirmed`` if that takes longer than ``timeout`` seconds.
-        """
-        identity = await self._store.identity()
-        if identity is None:
-            raise StoreUnavailable("the store has been emptied meanwhile; revoke again")
-        horizon = identity.horizon
-        needed = horizon * 1.01 + _FENCE_MARGIN
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        await asyncio.sleep(min(needed, timeout))
-        leases = await self._store.leases()
-        laggards = tuple(lease.label for lease in leases if not _has(lease, receipt))
-        receipt = RevocationReceipt(
-            epoch=receipt.epoch,
-            seq=receipt.seq,
-            sessions=receipt.sessions,
-            verifiers=len(leases) - len(laggards),
-            waited_ms=(loop.time() - began) * 1000,
-            laggards=laggards,
-            idempotency_key=receipt.idempotency_key,
-        )
-        if timeout < needed:
-            raise NotYetConfirmed(
-                f"recorded, but verifiers may go on for {needed - timeout:.1f} s more",
-                receipt=receipt,
-            )
-        return receipt
-
 
 @contextmanager
 def repeatable(draft: Draft) -> Iterator[None]:
@@ -205,10 +172,6 @@ def check_timeout(timeout: object) -> float:
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 <= timeout < inf:
         raise InvalidRequest("timeout must be seconds, zero or more")
     return timeout
-
-
-def _has(lease: Lease, receipt: RevocationReceipt) -> bool:
-    return lease.watermark is not None and lease.watermark[:2] >= (receipt.epoch, receipt.seq)
 
 
 def check_target(target: object) -> Target:

@@ -7,12 +7,13 @@ only if nobody else has changed it meanwhile; otherwise it reads again and decid
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from annul.core.issuer import Issuer
 from annul.core.jwk import PrivateKey
-from annul.core.keyring import Keyring, KeyState
+from annul.core.keyring import Keyring, KeyState, Purpose
 from annul.core.sealed_ring import pack, unpack
 from annul.errors import InvalidRequest, Misconfigured, StoreUnavailable
 from annul.stores.base import PublishedKeys, StoredRing
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from annul.stores.base import Store
 
 __all__ = ["KeyInfo", "Rotation"]
+
+log = logging.getLogger("annul.authority")
 
 _ATTEMPTS = 16
 
@@ -71,7 +74,19 @@ class Rotation:
         if not self._ring.version:
             await self.change(self._with_first_keys)
         longest = await self._longest_token()
-        await self.change(lambda ring, now: ring.trusted_for(longest, now=now).without_gone(now))
+        await self.change(
+            lambda ring, now: self._with_secrets(
+                ring.trusted_for(longest, now=now).without_gone(now), now
+            )
+        )
+
+    async def restore(self) -> None:
+        """Put the ring that this process knows back into a store that has lost it."""
+        if not self._ring.version or await self._store.ring() is not None:
+            return
+        now = self._settings.clock()
+        if await self._swap(0, self._ring.as_version(self._ring.version + 1), now):
+            log.error("the store had lost its keyring; it has it again")
 
     async def catch_up(self, version: int) -> None:
         """Read the ring again if somebody is known to have changed it."""
@@ -144,7 +159,7 @@ class Rotation:
             if kid in ring.revoked:
                 return ring
             left = ring.revoke(kid, now=now).activate_pending(now)
-            if left.can_sign(now):
+            if left.has(Purpose.TOKEN, now):
                 return left
             return left.add(fresh, now=now, publish_for=0, longest_token=longest)
 
@@ -201,6 +216,14 @@ class Rotation:
             return ring
         settings = self._settings
         key = PrivateKey.generate(settings.algorithm)
-        return ring.add(
-            key, now=now, publish_for=0, longest_token=settings.access_ttl
-        ).add_handle_key(now=now, longest_session=settings.session_ttl, entropy=settings.entropy)
+        ring = ring.add(key, now=now, publish_for=0, longest_token=settings.access_ttl)
+        return self._with_secrets(ring, now)
+
+    def _with_secrets(self, ring: Keyring, now: float) -> Keyring:
+        settings = self._settings
+        for purpose in (Purpose.HANDLE, Purpose.FEED):
+            if not ring.has(purpose, now):
+                ring = ring.add_secret(
+                    purpose, now=now, needed_for=settings.session_ttl, entropy=settings.entropy
+                )
+        return ring

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from annul.core import handle
 from annul.core.encoding import b64url_encode
 from annul.core.issuer import check_claims, check_scope
-from annul.core.revocation import Kind, Revocation, identifier, remember_until
+from annul.core.keyring import Purpose
+from annul.core.revocation import Kind, identifier, remember_until
 from annul.core.session import Ended, Replayed, Retried, Rotated, Session, Unknown
 from annul.errors import (
     InvalidGrant,
@@ -22,8 +23,9 @@ from annul.errors import (
 from annul.stores.base import Covered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
+    from annul.authority.beside import Beside
     from annul.authority.rotation import Rotation
     from annul.authority.settings import Settings
     from annul.stores.base import Store
@@ -69,10 +71,10 @@ class SessionInfo:
 
 
 class Sessions:
-    """Begins and rotates sessions. ``observe`` is told what this process has just revoked.
+    """Begins and rotates sessions.
 
-    Sessions live by store time, which is the same for every authority: ``store_ahead`` says by how
-    many seconds it is ahead of the clock here.
+    Sessions live by store time, which is the same for every authority. ``on_replay`` is called with
+    the session that a replay has ended.
     """
 
     def __init__(
@@ -80,17 +82,20 @@ class Sessions:
         store: Store,
         settings: Settings,
         rotation: Rotation,
-        observe: Callable[[Iterable[Revocation]], None],
-        store_ahead: Callable[[], float],
+        replica: Beside,
+        on_replay: Callable[[Session], Awaitable[None]],
     ) -> None:
         self._store = store
         self._settings = settings
         self._rotation = rotation
-        self._observe = observe
-        self._store_ahead = store_ahead
+        self._replica = replica
+        self._on_replay = on_replay
 
     def _now(self) -> float:
-        return self._settings.clock() + self._store_ahead()
+        return self._settings.clock() + self._replica.store_ahead
+
+    def _find_handle_key(self, kid: str) -> bytes | None:
+        return self._rotation.ring.find_secret(Purpose.HANDLE, kid)
 
     async def login(
         self,
@@ -106,7 +111,7 @@ class Sessions:
         """Begin a session; see ``AsyncAuthority.login``."""
         settings = self._settings
         now = self._now()
-        key_id, _secret = self._rotation.ring.handle_key(settings.clock())
+        key_id, _secret = self._rotation.ring.secret(Purpose.HANDLE, settings.clock())
         family = handle.new_family(settings.entropy)
         session = Session(
             sid=b64url_encode(settings.entropy(_SID_BYTES)),
@@ -126,7 +131,7 @@ class Sessions:
         )
         if session.subject == session.client_id:
             raise InvalidRequest("subject and client_id must differ: equal ones mean the client")
-        outcome = await self._store.begin(session)
+        outcome = await self._store.begin(session, floor=self._replica.highest)
         if isinstance(outcome, Covered):
             if outcome.revocation.kind is Kind.BLOCK:
                 raise SubjectBlocked("this account is blocked; unblock it first")
@@ -138,8 +143,8 @@ class Sessions:
         settings = self._settings
         now = self._now()
         ring = self._rotation.ring
-        parts = handle.read(token, ring.find_handle_key)
-        key_id, _secret = ring.handle_key(settings.clock())
+        parts = handle.read(token, self._find_handle_key)
+        key_id, _secret = ring.secret(Purpose.HANDLE, settings.clock())
         remember = remember_until(
             # The store adds the lifetimes: it knows the longest.
             Kind.SESSION,
@@ -158,6 +163,7 @@ class Sessions:
             grace=settings.grace,
             replay_tag=settings.entropy(_TAG_BYTES),
             replay_expires_at=remember or 0,
+            floor=self._replica.highest,
         )
         match outcome:
             case Rotated(session, store_lost_data):
@@ -170,7 +176,8 @@ class Sessions:
             case Replayed(session, revocation):
                 log.warning("refresh token replayed; session %s was ended", session.sid)
                 if revocation is not None:
-                    self._observe([revocation])
+                    self._replica.observe([revocation])
+                await self._on_replay(session)
                 raise RefreshReplayed("this refresh token was used before; log in again")
             case Ended():
                 raise SessionEnded("this session is over; log in again")
@@ -196,14 +203,14 @@ class Sessions:
 
     async def sid_of(self, refresh_token: str) -> str:
         """Return the id of the session that a genuine refresh token belongs to, alive or not."""
-        parts = handle.read(refresh_token, self._rotation.ring.find_handle_key)
+        parts = handle.read(refresh_token, self._find_handle_key)
         session = await self._store.family(parts.digest)
         if session is None:
             raise InvalidGrant("this is not a refresh token of ours")
         return session.sid
 
     def _grant(self, session: Session, family: str) -> Grant:
-        secret = self._rotation.ring.find_handle_key(session.handle_key)
+        secret = self._find_handle_key(session.handle_key)
         if secret is None:
             raise StoreUnavailable("the refresh token's key is not here yet; try again")
         issued = self._rotation.issuer().issue(

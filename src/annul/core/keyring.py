@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["KeyState", "Keyring", "Purpose", "RingKey"]
 
-HANDLE_KEY_BYTES = 32
-_HANDLE_ID_BYTES = 6
+SECRET_BYTES = 32
+_SECRET_ID_BYTES = 6
 
 
 class Purpose(StrEnum):
@@ -35,6 +35,7 @@ class Purpose(StrEnum):
 
     TOKEN = "token"  # noqa: S105 - a purpose, not a token
     HANDLE = "handle"
+    FEED = "feed"
 
 
 class KeyState(StrEnum):
@@ -91,21 +92,24 @@ class Keyring:
             raise Misconfigured("the keyring has no active token key; rotate or import one")
         return key.material
 
-    def can_sign(self, now: float) -> bool:
-        """Whether a token key is active at ``now``."""
-        return self._current(Purpose.TOKEN, now) is not None
+    def has(self, purpose: Purpose, now: float) -> bool:
+        """Whether a key is in use for a purpose at ``now``."""
+        return self._current(purpose, now) is not None
 
-    def handle_key(self, now: float) -> tuple[str, bytes]:
-        """Return the id and the secret under which refresh tokens are minted at ``now``."""
-        key = self._current(Purpose.HANDLE, now)
+    def secret(self, purpose: Purpose, now: float) -> tuple[str, bytes]:
+        """Return the id and the bytes of the secret that is in use at ``now``.
+
+        ``HANDLE`` is what refresh tokens are minted with, ``FEED`` what entries are proven with.
+        """
+        key = self._current(purpose, now)
         if key is None or not isinstance(key.material, bytes):
-            raise Misconfigured("the keyring has no active handle key")
+            raise Misconfigured(f"the keyring has no active {purpose} key")
         return key.kid, key.material
 
-    def find_handle_key(self, kid: str) -> bytes | None:
-        """Return the secret of a handle key, ``None`` if the ring does not have it."""
+    def find_secret(self, purpose: Purpose, kid: str) -> bytes | None:
+        """Return the bytes of a secret, ``None`` if the ring does not have it."""
         for key in self.keys:
-            if key.kid == kid and key.purpose is Purpose.HANDLE:
+            if key.kid == kid and key.purpose is purpose:
                 return key.material if isinstance(key.material, bytes) else None
         return None
 
@@ -163,17 +167,23 @@ class Keyring:
         until = max(now, starts) + _afterlife(longest_token)
         return self._with(added, ends=starts, trusted_until=until)
 
-    def add_handle_key(
-        self, *, now: float, longest_session: float, entropy: Callable[[int], bytes]
+    def add_secret(
+        self,
+        purpose: Purpose,
+        *,
+        now: float,
+        needed_for: float,
+        entropy: Callable[[int], bytes],
     ) -> Keyring:
-        """Return a ring that mints refresh tokens under a fresh key from now on.
+        """Return a ring that uses a fresh secret for a purpose from now on.
 
-        The keys before stay readable for the longest session that may still use them.
+        The one before stays readable for ``needed_for`` seconds: the longest session that may
+        still present what was made with it.
         """
-        kid = b64url_encode(entropy(_HANDLE_ID_BYTES))
+        kid = b64url_encode(entropy(_SECRET_ID_BYTES))
         starts = _at_once(now)
-        added = RingKey(kid, Purpose.HANDLE, "HS256", entropy(HANDLE_KEY_BYTES), now, starts)
-        return self._with(added, ends=starts, trusted_until=now + _afterlife(longest_session))
+        added = RingKey(kid, purpose, "HS256", entropy(SECRET_BYTES), now, starts)
+        return self._with(added, ends=starts, trusted_until=now + _afterlife(needed_for))
 
     def revoke(self, kid: str, *, now: float) -> Keyring:
         """Return a ring without a token key, which can never be added again.
@@ -221,7 +231,7 @@ class Keyring:
 
     def activate_pending(self, now: float) -> Keyring:
         """Return a ring that can sign at once if it has a pending token key, for an emergency."""
-        if self.can_sign(now):
+        if self.has(Purpose.TOKEN, now):
             return self
         pending = [
             key

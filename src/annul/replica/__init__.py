@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 from annul.core.claims import Clock, VerifiedToken, system_clock
 from annul.core.denylist import Denylist
 from annul.core.jwks import JWKS
+from annul.core.session import BEGINNING
 from annul.core.verifier import Verifier
 from annul.errors import Misconfigured, ReplicaStale, UnknownKey
 from annul.portal import portal
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from annul.core.policy import Policy
-    from annul.core.revocation import Revocation, Watermark
+    from annul.core.revocation import Position, Revocation, Watermark
     from annul.stores.base import LogReader, PublishedKeys
 
 __all__ = ["Replica"]
@@ -82,6 +83,7 @@ class Replica:
         self._lock = threading.Lock()
         self._closed = False
         self._denylist = Denylist()
+        self._highest = BEGINNING
         self._start()
         _replicas.add(self)
 
@@ -185,6 +187,21 @@ class Replica:
         return self._follower.keys_version
 
     @property
+    def max_staleness(self) -> float:
+        """Δ in seconds."""
+        return self._max_staleness
+
+    @property
+    def highest(self) -> Position:
+        """The furthest position in the log that was ever seen, whatever became of it since."""
+        return self._follower.highest
+
+    @property
+    def listed_for(self) -> float:
+        """For how many seconds at least the store's lease table has been whole, 0 if unknown."""
+        return self._follower.listed_for
+
+    @property
     def store_ahead(self) -> float:
         """By how many seconds the store's clock was ahead of this one at the last renewal."""
         return self._follower.store_ahead
@@ -259,6 +276,7 @@ class Replica:
             max_staleness=self._max_staleness,
             now=self._now,
             fixed_keys=self._fixed_keys is not None,
+            highest=self._highest,
         )
         following = portal.submit(self._follower.run())
         self._stop = weakref.finalize(self, _stop, following)
@@ -279,6 +297,7 @@ class Replica:
         self._lock = threading.Lock()
         self._stop.detach()
         self._follower.abandon("closed" if self._closed else "forked")
+        self._highest = self._follower.highest
 
 
 def _stop(following: Future[None]) -> None:

@@ -17,20 +17,20 @@ import contextlib
 import logging
 import os
 import threading
-from math import inf
 from typing import TYPE_CHECKING
 
-from annul.core.encoding import parse_object
-from annul.core.jwks import JWKS
-from annul.core.revocation import Fingerprinter, Kind
+from annul.core.revocation import Kind
+from annul.core.session import BEGINNING
 from annul.errors import AnnulError, Misconfigured, StoreUnavailable
 from annul.replica.freshness import Moment, Window, clocks_agree, never, window_from
+from annul.replica.listing import Listing
+from annul.replica.trusted import TrustedKeys
 from annul.stores.base import Diverged, Lease, PublishedKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from annul.core.revocation import Revocation, Watermark
+    from annul.core.revocation import Position, Revocation, Watermark
     from annul.core.verifier import Verifier
     from annul.stores.base import LogReader, Renewal
 
@@ -43,6 +43,7 @@ _LONGEST_PAUSE = 1.0
 _PRUNE_EVERY = 60.0
 _BATCH = 1000
 _LONGEST_LOAD = 300.0
+_NEWS_PER_STALENESS = 40
 
 
 class Follower:
@@ -61,6 +62,7 @@ class Follower:
         now: Callable[[], Moment],
         entropy: Callable[[int], bytes] = os.urandom,
         fixed_keys: bool = False,
+        highest: Position = BEGINNING,
     ) -> None:
         self.window: Window = never("starting")
         self.ready = threading.Event()
@@ -68,27 +70,26 @@ class Follower:
         self.failure: Misconfigured | None = None
         self.alarms = 0
         self._open_reader = open_reader
-        self._verifier = verifier
         self._denylist = verifier.denylist
         self._max_staleness = max_staleness
         self._now = now
         self._entropy = entropy
-        self._fixed_keys = fixed_keys
+        self._keys = TrustedKeys(verifier, fixed=fixed_keys)
         self._lease_id = entropy(9).hex()
         self._label = f"{os.uname().nodename}:{os.getpid()}"
-        self._fingerprint = Fingerprinter(verifier.policy.issuer)
-        self._published = PublishedKeys(0, "")
         self._lineage: str | None = None
+        self.highest = highest
+        self._lost = False
+        self._listing = Listing()
         self._pruned_at = 0.0
         self.store_ahead = 0.0
-        self._gone_at: dict[str, float] = {}
         self._learning = threading.Lock()
         self._closed = False
 
     @property
     def keys_version(self) -> int:
         """The version of the newest keyring that was seen."""
-        return self._published.version
+        return self._keys.version
 
     # --- the loop ---------------------------------------------------------------------
 
@@ -127,16 +128,16 @@ class Follower:
     async def _round(self, reader: LogReader) -> None:
         if self._denylist.watermark is None and await reader.identity() is not None:
             async with asyncio.timeout(_LONGEST_LOAD):
-                snapshot = await reader.snapshot()
-            self.learn(snapshot.entries)
-            self._denylist.watermark = snapshot.watermark
+                await self._load(reader)
         started = self._now()
         async with asyncio.timeout(self._max_staleness):
             renewal = await reader.renew(self._lease())
             if renewal is None:
                 self._refuse("store_empty")
+                self._listing.broke()
             else:
                 self._check(renewal)
+                self._listing.renewed(renewal, self._now())
                 await self._read_keys(reader, renewal)
                 if not await self._read_log(reader, renewal.head):
                     return  # to load everything again
@@ -146,7 +147,11 @@ class Follower:
             await reader.wait(left)
             if renewal is not None and until > self._now().monotonic:
                 async with asyncio.timeout(self._max_staleness):
-                    await self._read_news(reader)
+                    if await self._read_news(reader):
+                        # Say so soon, because somebody may be waiting for it; but many entries in
+                        # a row are one piece of news.
+                        soon = started.monotonic + self._max_staleness / _NEWS_PER_STALENESS
+                        until = min(until, max(soon, self._now().monotonic))
 
     def _lease(self) -> Lease:
         return Lease(
@@ -154,7 +159,28 @@ class Follower:
             watermark=self._denylist.watermark,
             max_staleness=self._max_staleness,
             label=self._label,
+            beat=self._listing.next_beat(),
+            highest=self.highest,
         )
+
+    @property
+    def listed_for(self) -> float:
+        """For how many seconds at least the store's lease table has been whole."""
+        return self._listing.whole_for(self._now())
+
+    async def _load(self, reader: LogReader) -> None:
+        snapshot = await reader.snapshot()
+        if self._lost:
+            # What the store has lost and this replica still has. It has been refusing it all along.
+            held = {entry.tag for entry in snapshot.entries}
+            missing = [entry for entry in self._denylist if entry.tag not in held and entry.proof]
+            if missing:
+                log.warning("offering %d entries that the store has lost", len(missing))
+                await reader.offer(missing)
+            self._lost = False
+        self.learn(snapshot.entries)
+        self._denylist.watermark = snapshot.watermark
+        self.highest = max(self.highest, snapshot.watermark.position)
 
     def _publish(self, started: Moment, renewal: Renewal) -> None:
         # What this replica itself has forgotten may live again if time goes back.
@@ -176,8 +202,7 @@ class Follower:
             self._pruned_at = started.monotonic
             with self._learning:
                 self._denylist.prune(store_time)
-                if not self._fixed_keys:
-                    self._trust(self._verifier.jwks)
+                self._keys.drop(store_time)
 
     def _refuse(self, cause: str) -> None:
         # Windows only ever end early here: an unreachable store just lets the last one run out.
@@ -224,15 +249,22 @@ class Follower:
         elif self._lineage != renewal.lineage:
             self._alarm("the store was founded anew; keeping every revocation known before")
             self._lineage = renewal.lineage
-            self._published = PublishedKeys(0, "")
+            self._keys.forget_version()
 
     async def _read_log(self, reader: LogReader, head: Watermark) -> bool:
         """Read until the log has been applied up to ``head``; say whether that could be done."""
         while (mark := self._denylist.watermark) != head:
-            changes = Diverged(pruned=True) if mark is None else await reader.changes(mark, _BATCH)
+            if mark is None:
+                changes: tuple[Revocation, ...] | Diverged = Diverged(pruned=True)
+            elif mark.epoch != head.epoch:
+                changes = Diverged(pruned=False)  # a new epoch is opened after a loss
+            else:
+                changes = await reader.changes(mark, _BATCH)
             if isinstance(changes, Diverged):
                 if not changes.pruned:
                     self._alarm("the store lost entries; keeping every revocation known before")
+                    self._lost = True
+                    self._listing.broke()
                 self._denylist.watermark = None
                 return False
             if not changes:
@@ -242,18 +274,20 @@ class Follower:
                 break
         return True
 
-    async def _read_news(self, reader: LogReader) -> None:
+    async def _read_news(self, reader: LogReader) -> bool:
+        """Apply what has come since; say whether anything has."""
         mark = self._denylist.watermark
         if mark is None:
-            return
+            return False
         changes = await reader.changes(mark, _BATCH)
         if isinstance(changes, Diverged):
-            return  # the next round sees it too, and reloads
-        if any(entry.kind is Kind.KEY for entry in changes) and not self._fixed_keys:
+            return False  # the next round sees it too, and reloads
+        if any(entry.kind is Kind.KEY for entry in changes) and not self._keys.fixed:
             # The key that takes over was published before the entry was appended, and has to be
             # known before the entry takes the old one away.
             self.learn_keys(await reader.published_keys())
         self._apply(changes)
+        return bool(changes)
 
     def _apply(self, entries: tuple[Revocation, ...]) -> None:
         if entries:
@@ -264,39 +298,22 @@ class Follower:
         """Join entries into the denylist, whoever they come from; drop revoked keys at once."""
         entries = tuple(entries)
         with self._learning:
+            self.highest = max((self.highest, *(entry.position for entry in entries)))
             self._denylist.apply(entries)
             if any(entry.kind is Kind.KEY for entry in entries):
-                self._trust(self._verifier.jwks)
+                self._keys.drop(self._now().wall)
 
     # --- keys -------------------------------------------------------------------------
 
     async def _read_keys(self, reader: LogReader, renewal: Renewal) -> None:
-        if renewal.keys_version != self._published.version and not self._fixed_keys:
+        if renewal.keys_version != self._keys.version and not self._keys.fixed:
             self.learn_keys(await reader.published_keys())
 
     def learn_keys(self, published: PublishedKeys) -> None:
         """Trust a key set, unless a newer one is already known: rings never go backwards."""
         with self._learning:
-            if published.version < self._published.version:
+            if not self._keys.take(published, self._now().wall):
                 self._alarm("the store offers an older keyring than before; not taking it")
-                return
-            if published != self._published:
-                self._published = published
-                document = parse_object(published.jwks.encode("utf-8"))
-                self._gone_at = document.get("gone_at", {})
-                self._trust(JWKS.from_json(document))
-
-    def _trust(self, jwks: JWKS) -> None:
-        revoked, now = self._denylist.keys(), self._now().wall
-        gone = {
-            key.kid
-            for key in jwks
-            if self._fingerprint(Kind.KEY, key.kid) in revoked
-            or self._gone_at.get(key.kid, inf) <= now
-        }
-        left = jwks.without(gone) if gone else jwks
-        if left != self._verifier.jwks:
-            self._verifier.trust(left)
 
     def _alarm(self, message: str) -> None:
         self.alarms += 1

@@ -18,7 +18,7 @@ a watermark too: sequence 0 with a random tag.
 epoch number is at least the Unix time of its beginning. It opens another one when it has lost
 entries, before anything is appended, or positions would be given out twice: ``append``, ``begin``
 and ``rotate`` are told the furthest position that their caller has seen, every lease says the
-furthest that its replica has, and a head that is behind one of them proves the loss (``behind``).
+furthest that its replica has, and a head behind one of them proves the loss (``stores.rules``).
 The entries of earlier epochs that are left stay in the log.
 
 **An acknowledgement is a fact about durability.** A verb that returns has been written to stable
@@ -68,9 +68,6 @@ __all__ = [
     "Snapshot",
     "Store",
     "StoredRing",
-    "behind",
-    "epoch_after",
-    "expiry_of",
 ]
 
 
@@ -118,29 +115,6 @@ class Draft:
 
 MOST_OFFERS = 10_000
 """How many entries an inbox holds; a replica offers the rest when there is room again."""
-
-_FURTHEST_AHEAD = 86_400
-
-
-def behind(head: Position, seen: Position, now: float) -> bool:
-    """Whether a store whose head is ``head`` has lost what stood at ``seen``.
-
-    An epoch that lies far in the future was never opened: it is a mistake, or a lie.
-    """
-    return head < seen and seen.epoch <= max(head.epoch, int(now)) + _FURTHEST_AHEAD
-
-
-def epoch_after(head: Position, seen: Position, now: float) -> int:
-    """Return the epoch to open by a store at ``head`` that has lost what stood at ``seen``."""
-    return max(head.epoch + 1, seen.epoch + 1, int(now))
-
-
-def expiry_of(draft: Draft, identity: Identity, now: float) -> int | None:
-    """Return until when an entry is remembered that is appended at store time ``now``."""
-    if draft.expires_at is None:
-        return None
-    lifetimes = identity.longest_token + identity.longest_session if draft.lasting else 0
-    return draft.expires_at + lifetimes + int(max(0.0, now - draft.at))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,9 @@ from annul.stores.base import (
     Lease,
     Store,
     StoredRing,
-    behind,
-    epoch_after,
-    expiry_of,
 )
 from annul.stores.memory_log import MemoryLog
+from annul.stores.rules import behind, epoch_after, expiry_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

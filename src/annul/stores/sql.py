@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from annul.core.revocation import Kind, Position, Reason, Revocation, Watermark
 from annul.core.session import Session
-from annul.stores.base import Identity, Lease, expiry_of
+from annul.stores.base import Identity, Lease
+from annul.stores.rules import expiry_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -26,9 +26,8 @@ from annul.stores.base import (
     Lease,
     Store,
     StoredRing,
-    behind,
-    epoch_after,
 )
+from annul.stores.rules import behind, epoch_after
 from annul.stores.sqlite_file import path_from_url
 from annul.stores.sqlite_log import EMPTY_JWKS, SQLiteLog
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import threading
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -56,16 +58,29 @@ def explain(error: sqlite3.Error | OSError, path: str) -> AnnulError:
 
 
 class DatabaseFile:
-    """The connection to one database file. Used by one thread at a time."""
+    """The connection to one database file. Used by one thread at a time.
+
+    SQLite keeps in memory which locks this process holds on a file, and a forked child inherits
+    that memory without the locks: it would wait for ever for some and believe itself safe by
+    others. So every connection is closed before a fork, and opened again when it is needed.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self._db: sqlite3.Connection | None = None
         self._inode: tuple[int, int] | None = None
+        self._busy = threading.Lock()
+        with _files_lock:
+            _files.add(self)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection | None]:
         """Give a connection on which all reads see one moment; ``None`` if nobody founded it."""
+        with self._busy, self._reading() as db:
+            yield db
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection | None]:
         db = self._connect()
         if db is None:
             yield None
@@ -84,6 +99,11 @@ class DatabaseFile:
         The commit counts only if the path still names the file that was written: a deleted or
         renamed file takes commits without complaint, and they are lost.
         """
+        with self._busy, self._writing(create=create) as db:
+            yield db
+
+    @contextlib.contextmanager
+    def _writing(self, *, create: bool) -> Iterator[sqlite3.Connection]:
         db = self._connect(create=create)
         if db is None:
             raise StoreUnavailable(f"{self.path} is not there: an authority has to open it first")
@@ -100,14 +120,28 @@ class DatabaseFile:
 
     def close(self) -> None:
         """Close the connection, if there is one."""
+        with self._busy:
+            self._close()
+
+    def _close(self) -> None:
         if self._db is not None:
             self._db.close()
             self._db = None
 
-    def abandon(self) -> sqlite3.Connection | None:
-        """Let go of the connection without closing it: it belongs to the parent process."""
-        db, self._db = self._db, None
-        return db
+    # --- around a fork ------------------------------------------------------------------
+
+    def before_fork(self) -> None:
+        """Wait until nothing is going on, close, and keep everybody out."""
+        self._busy.acquire()
+        self._close()
+
+    def after_fork_in_parent(self) -> None:
+        """Let everybody in again."""
+        self._busy.release()
+
+    def after_fork_in_child(self) -> None:
+        """Begin with a lock that no thread of the parent can be waiting for."""
+        self._busy = threading.Lock()
 
     def _check_same_file(self) -> None:
         try:
@@ -115,7 +149,7 @@ class DatabaseFile:
         except FileNotFoundError:
             now = None
         if now is None or (now.st_dev, now.st_ino) != self._inode:
-            self.close()
+            self._close()
             raise StoreUnavailable(
                 f"{self.path} was replaced or removed while in use: put it back, or start anew"
             )
@@ -196,6 +230,40 @@ class DatabaseFile:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
+
+
+_files: weakref.WeakSet[DatabaseFile] = weakref.WeakSet()
+_files_lock = threading.Lock()
+_quiet: list[DatabaseFile] = []
+
+
+def _before_fork() -> None:
+    _files_lock.acquire()
+    _quiet[:] = _files
+    for file in _quiet:
+        file.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for file in _quiet:
+        file.after_fork_in_parent()
+    _quiet.clear()
+    _files_lock.release()
+
+
+def _after_fork_in_child() -> None:
+    global _files_lock  # noqa: PLW0603 - the old one may have waiters that do not exist here
+    for file in _quiet:
+        file.after_fork_in_child()
+    _quiet.clear()
+    _files_lock = threading.Lock()
+
+
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=_after_fork_in_parent,
+    after_in_child=_after_fork_in_child,
+)
 
 
 def _quote(path: str) -> str:

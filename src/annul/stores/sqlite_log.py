@@ -65,8 +65,8 @@ class SQLiteLog(LogReader):
     async def _run(self, work: Callable[[], T]) -> T:
         self._check_open()
         if self._pid != os.getpid():
-            # SQLite connections must not cross fork, and must not even be closed in the child.
-            _inherited.append((self._file.abandon(), self._thread))
+            # The parent's thread is not here. (Its connection was closed before the fork.)
+            _inherited.append(self._thread)
             self._start()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -1,5 +1,5 @@
 -- Opens a new epoch if the log ends before a position that somebody has seen: then it has lost what
--- stood there, and would give out positions twice. See `behind` in annul.stores.base.
+-- stood there, and would give out positions twice. See annul.stores.rules.
 local FURTHEST_AHEAD = 86400
 
 local function store_time()

@@ -1,0 +1,35 @@
+"""What an authority asks the replica beside it, and tells it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from annul.core.revocation import Position, Revocation
+
+__all__ = ["Beside"]
+
+
+class Beside(Protocol):
+    """**Protocol:** the replica of the same store in the same process."""
+
+    @property
+    def store_ahead(self) -> float:
+        """By how many seconds the store's clock is ahead of the one here."""
+        ...
+
+    @property
+    def highest(self) -> Position:
+        """The furthest position in the log that this process has seen, whatever became of it."""
+        ...
+
+    @property
+    def listed_for(self) -> float:
+        """For how many seconds at least the lease table has been whole, by the clocks here."""
+        ...
+
+    def observe(self, entries: Iterable[Revocation]) -> None:
+        """Honour entries that this process has just written, without waiting for the log."""
+        ...

@@ -1,0 +1,120 @@
+"""What an authority does for a store that has lost something: founds it again, and refills it.
+
+Replicas never forget what the store has forgotten, and put it into the store's inbox. Only an
+authority can append it again, and only what an authority of the same lineage has decided. An entry
+that is given back stands at a new position: it may end a session that began since the loss, and
+never too few. An unblock is not given back, because what it lifts cannot be proven; unblock again.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from annul.core.keyring import Purpose
+from annul.core.proof import is_proven
+from annul.core.revocation import (
+    LASTING,
+    LONGEST_FOREIGN,
+    Kind,
+    remember_until,
+)
+from annul.stores.base import Draft
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from annul.authority.beside import Beside
+    from annul.authority.rotation import Rotation
+    from annul.core.revocation import Revocation
+    from annul.stores.base import Identity, Store
+
+__all__ = ["Recovery"]
+
+log = logging.getLogger("annul.authority")
+
+_AT_ONCE = 500
+
+
+class Recovery:
+    """Looks whether the store has lost anything, and mends it. ``step`` is called now and then.
+
+    ``may_found`` says whether an empty store may be founded again now: a database file that is not
+    there may be on its way back.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        rotation: Rotation,
+        identity: Identity,
+        replica: Beside,
+        *,
+        clock: Callable[[], float],
+        may_found: Callable[[], bool],
+    ) -> None:
+        self._store = store
+        self._rotation = rotation
+        self._identity = identity
+        self._replica = replica
+        self._clock = clock
+        self._may_found = may_found
+
+    async def step(self) -> int:
+        """Mend what can be mended now; return how many entries were given back to the store."""
+        identity = await self._store.identity()
+        if identity is None:
+            if not self._may_found():
+                return 0
+            log.error("the store is empty; founding it again as it was")
+            identity = await self._store.found(self._identity, self._clock())
+        self._identity = identity
+        await self._rotation.restore()
+        offers = await self._store.offers()
+        for begin in range(0, len(offers), _AT_ONCE):
+            await self._take(offers[begin : begin + _AT_ONCE])
+        return len(offers)
+
+    async def _take(self, offers: tuple[Revocation, ...]) -> None:
+        genuine = [entry for entry in offers if self._is_genuine(entry)]
+        if len(genuine) < len(offers):
+            log.error(
+                "%d entries in the inbox were not decided by an authority of this store",
+                len(offers) - len(genuine),
+            )
+        if genuine:
+            appended = await self._store.append(
+                [self._draft(entry) for entry in genuine], floor=self._replica.highest
+            )
+            self._replica.observe(appended.entries)
+            log.warning("gave %d entries back to the store", len(genuine))
+        await self._store.settle(offers)
+
+    def _is_genuine(self, entry: Revocation) -> bool:
+        ring = self._rotation.ring
+        return entry.kind is not Kind.UNBLOCK and is_proven(
+            entry, lambda kid: ring.find_secret(Purpose.FEED, kid)
+        )
+
+    def _draft(self, entry: Revocation) -> Draft:
+        # Until when it is remembered is worked out again, for whoever offers it may be wrong.
+        own = entry.issuer == self._identity.issuer
+        return Draft(
+            tag=entry.tag,
+            issuer=entry.issuer,
+            kind=entry.kind,
+            fingerprint=entry.fingerprint,
+            reason=entry.reason,
+            at=entry.at,
+            expires_at=remember_until(
+                entry.kind,
+                now=entry.at,
+                token_exp=None if own else entry.at + LONGEST_FOREIGN,
+                longest_token=0,
+                longest_session=0 if own else LONGEST_FOREIGN,
+            ),
+            id=entry.id,
+            actor=entry.actor,
+            lasting=entry.kind in LASTING,
+            proof=entry.proof,
+        )
