@@ -24,7 +24,8 @@ from annul.core.revocation import Kind, RevocationReceipt, identifier
 from annul.door_keys import KeyVerbs
 from annul.door_revocation import RevocationVerbs
 from annul.errors import StoreUnavailable
-from annul.replica import Replica, check_staleness
+from annul.replica import Replica
+from annul.replica.settings import check_ready_timeout, check_staleness
 from annul.stores import file_of, open_store
 from annul.stores.base import Identity
 
@@ -119,6 +120,7 @@ class AsyncAuthority(KeyVerbs, RevocationVerbs):
             entropy=entropy,
         )
         check_staleness(max_staleness)
+        check_ready_timeout(ready_timeout)
         source = KekSource.choose(url, issuer=issuer, kek=kek, kek_file=kek_file)
         store = open_store(url, issuer=issuer, allow_volatile=allow_volatile_store, clock=clock)
         try:

@@ -184,7 +184,7 @@ def test_an_id_that_begins_with_a_dash_is_an_id(sid: str) -> None:
 def test_a_key_whose_id_begins_with_a_dash_is_revoked() -> None:
     kid = "-hR" + "x" * 40
     log_in()
-    assert annul("keys", "revoke", kid, "--json").document["id"] == kid
+    assert annul("keys", "revoke", kid, "--unknown", "--json").document["id"] == kid
     ran = annul("keys", "export", kid, "--json")
     assert (ran.code, ran.document["code"]) == (5, "invalid_request")
     ran = annul("keys", "revoke", kid, kid, "--json")
@@ -198,3 +198,13 @@ def test_what_is_no_id_is_an_option_that_does_not_exist() -> None:
         ran = annul("revoke", "subject", word, "--json")
         assert (ran.code, ran.document["code"]) == (2, "usage")
     assert annul("revoke", "subject", "--json", "--", "-R").document["id"] == "-R"
+
+
+@pytest.mark.parametrize("words", ["revoke key", "keys revoke"])
+def test_a_key_that_nobody_knows_is_taken_for_a_slip(words: str) -> None:
+    log_in()
+    before = annul("keys", "list", "--json").document
+    ran = annul(*words.split(), "no-such-key", "--json")
+    assert (ran.code, ran.document["code"]) == (5, "invalid_request")
+    assert annul("keys", "list", "--json").document == before
+    assert annul(*words.split(), "no-such-key", "--unknown", "--json").code == 0

@@ -153,4 +153,4 @@ def test_a_revoked_key_never_comes_back() -> None:
     back = annul("keys", "import", "-", "--json", stdin=pem)
     assert (back.code, back.document["code"]) == (3, "invalid_key")
     # One that is not in the ring can be revoked too, and is then said to be none of its.
-    assert annul("revoke", "key", "nobody", "--json").document["notes"]
+    assert annul("revoke", "key", "nobody", "--unknown", "--json").document["notes"]

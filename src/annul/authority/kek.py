@@ -53,7 +53,11 @@ class KekSource:
         if kek is not None:
             return cls(given=SealingKey(kek))
         if kek_file is not None:
+            if not isinstance(kek_file, str | os.PathLike):
+                raise Misconfigured("kek_file is the path of a file")
             return cls(path=Path(kek_file))
+        if not isinstance(url, str):
+            raise Misconfigured('a store URL is a str such as "sqlite:///annul.db"')
         if url.startswith("memory:"):
             return cls(given=_of_this_process)
         beside = file_of(url)

@@ -110,14 +110,15 @@ class Sessions:
     ) -> Grant:
         """Begin a session; see ``AsyncAuthority.login``."""
         settings = self._settings
+        check_names(subject, client_id)
         now = self._now()
         key_id, _secret = self._rotation.ring.secret(Purpose.HANDLE, settings.clock())
         family = handle.new_family(settings.entropy)
         session = Session(
             sid=b64url_encode(settings.entropy(_SID_BYTES)),
             family=handle.family_digest(family),
-            subject=identifier(subject, "subject"),
-            client_id=identifier(client_id, "client_id"),
+            subject=subject,
+            client_id=client_id,
             created_at=now,
             last_seen=now,
             idle_ttl=settings.idle_ttl,
@@ -129,8 +130,6 @@ class Sessions:
             jkt=None if jkt is None else identifier(jkt, "jkt"),
             handle_key=key_id,
         )
-        if session.subject == session.client_id:
-            raise InvalidRequest("subject and client_id must differ: equal ones mean the client")
         outcome = await self._store.begin(session, floor=self._replica.highest)
         if isinstance(outcome, Covered):
             if outcome.revocation.kind is Kind.BLOCK:
@@ -232,6 +231,12 @@ class Sessions:
             token_type="Bearer" if session.jkt is None else "DPoP",
             jti=issued.jti,
         )
+
+
+def check_names(subject: object, client_id: object) -> None:
+    """Raise ``InvalidRequest`` unless a session can be begun for these two."""
+    if identifier(subject, "subject") == identifier(client_id, "client_id"):
+        raise InvalidRequest("subject and client_id must differ: equal ones mean the client")
 
 
 def _label(device: object) -> str | None:

@@ -13,7 +13,7 @@ from annul.cli.inputs import key_from, passphrase_for, write_new
 from annul.cli.opening import authority
 from annul.cli.options import AUTHORITY, Invocation, uses
 from annul.cli.output import when
-from annul.cli.revocation import revoke_key, taking_back
+from annul.cli.revocation import revoke_key, taking_back, unknown_key
 from annul.core.jwk import PrivateKey
 from annul.core.revocation import Reason
 from annul.errors import InvalidRequest
@@ -88,6 +88,7 @@ def rotate(run: Invocation) -> None:
 @keys.command(cls=CommandWithId)
 @click.argument("kid")
 @taking_back
+@unknown_key
 @uses(*AUTHORITY, volatile=True)
 def revoke(run: Invocation, *, kid: str, reason: str | None, **options: Any) -> None:  # noqa: ANN401
     """Revoke a key: every token signed with it is refused, for good.

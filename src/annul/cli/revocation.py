@@ -20,7 +20,7 @@ from annul.errors import InvalidRequest, NotYetConfirmed, StoreUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["block", "revoke", "revoke_key", "taking_back", "unblock"]
+__all__ = ["block", "revoke", "revoke_key", "taking_back", "unblock", "unknown_key"]
 
 _TARGETS: dict[str, type[Any]] = {
     "token": annul.TokenId,
@@ -41,6 +41,11 @@ _reason = click.option(
     help=f"Why, for the log: {', '.join(_REASONS)}.",
 )
 _actor = click.option("--actor", help="Who asked, for the log.")
+
+
+unknown_key = click.option(
+    "--unknown", is_flag=True, help="Revoke a key that the keyring does not know."
+)
 
 
 def taking_back(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -73,6 +78,7 @@ def taking_back(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("identifier", required=False, metavar="[ID]")
 @taking_back
 @click.option("--yes", is_flag=True, help="Do not ask before revoking everything.")
+@unknown_key
 @uses(*AUTHORITY, volatile=True)
 def revoke(
     run: Invocation,
@@ -81,6 +87,7 @@ def revoke(
     identifier: str | None,
     reason: str | None,
     yes: bool,
+    unknown: bool,
     **options: Any,  # noqa: ANN401 - those of taking_back
 ) -> None:
     """Take something back, everywhere.
@@ -99,7 +106,8 @@ def revoke(
     if kind == "all" and not (yes or options["dry_run"]) and sys.stdin.isatty():
         click.confirm("End every session of this issuer?", abort=True, err=True)
     if kind == "key":
-        revoke_key(run, str(identifier), reason=reason or Reason.KEY_COMPROMISE, **options)
+        why = reason or Reason.KEY_COMPROMISE
+        revoke_key(run, str(identifier), reason=why, unknown=unknown, **options)
         return
     if identifier == "-":
         identifier = token_from(identifier)
@@ -108,11 +116,17 @@ def revoke(
         _revoke(run, opened, target, reason=reason or Reason.ADMIN, **options)
 
 
-def revoke_key(run: Invocation, kid: str, **options: Any) -> None:  # noqa: ANN401
+def revoke_key(run: Invocation, kid: str, *, unknown: bool, **options: Any) -> None:  # noqa: ANN401
     """Revoke a signing key; also ``annul keys revoke``."""
     with authority(run) as opened:
         if kid not in {key.kid for key in opened.keys()}:  # noqa: SIM118 - a verb
-            run.out.note("the keyring has no such key; one that was revoked can never be imported")
+            # Repeating what was not confirmed may find the key out of the ring already.
+            if not unknown and options["idempotency_key"] is None:
+                raise InvalidRequest(
+                    "the keyring has no key with this kid, see annul keys list; --unknown refuses"
+                    " it all the same, and for good"
+                )
+            run.out.note("the keyring has no such key; it can never be imported now")
         _revoke(run, opened, annul.KeyId(kid), **options)
 
 

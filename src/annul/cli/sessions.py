@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from annul.authority.sessions import check_names
 from annul.cli.inputs import claims_from, token_argument, token_from
 from annul.cli.opening import authority
 from annul.cli.options import AUTHORITY, Invocation, uses
 from annul.cli.receipts import show_receipt
 from annul.core.issuer import check_claims, check_scope
-from annul.core.revocation import identifier
 
 if TYPE_CHECKING:
     from annul.authority.sessions import Grant
@@ -52,8 +52,7 @@ def login(
     claims = check_claims(claims_from(pairs))
     # Judged before the store is opened as well: a mistake must not found one.
     check_scope(scope)
-    identifier(subject, "subject")
-    identifier(client_id, "client_id")
+    check_names(subject, client_id)
     with authority(run, founds=True) as opened:
         grant = opened.login(
             subject, client_id=client_id, scope=scope, claims=claims, device=device

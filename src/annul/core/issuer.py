@@ -15,6 +15,7 @@ from annul.core.encoding import (
     json_text,
     parse_object,
 )
+from annul.core.jwk import PrivateKey
 from annul.core.jws import sign
 from annul.core.policy import Policy
 from annul.core.revocation import LONGEST_ACCESS_TTL, identifier
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from annul.core.claims import Clock
-    from annul.core.jwk import PrivateKey
     from annul.core.revocation import Position
 
 __all__ = ["RESERVED_CLAIMS", "IssuedToken", "Issuer", "check_claims"]
@@ -92,6 +92,8 @@ class Issuer:
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
         check_ttl(ttl)
+        if not isinstance(key, PrivateKey):
+            raise Misconfigured("an issuer signs with a PrivateKey")
         Policy(issuer=issuer, audience=audience)  # what no verifier accepts is refused here too
         self._key = key
         named = {"iss": issuer, "aud": audience if isinstance(audience, str) else list(audience)}

@@ -27,6 +27,8 @@ class JWKS:
 
     def __init__(self, keys: Iterable[PublicKey] = (), *, skipped: Iterable[str] = ()) -> None:
         self.keys = tuple(keys)
+        if not all(isinstance(key, PublicKey) for key in self.keys):
+            raise InvalidKey("a JWKS is made of PublicKeys; JWKS.from_json reads a document")
         self.skipped = tuple(skipped)
         self._by_kid = {key.kid: key for key in self.keys}
         if len(self._by_kid) != len(self.keys):

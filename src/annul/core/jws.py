@@ -159,6 +159,8 @@ def verify(token: str | bytes, jwks: JWKS, *, algorithms: Collection[str]) -> by
     Example: ``jws.verify(text, JWKS.from_json(document), algorithms=("ES256", "RS256"))``.
     """
     check_algorithms(algorithms)
+    if not hasattr(jwks, "select"):
+        raise Misconfigured("jwks is a JWKS: JWKS.from_json(text)")
     header, payload, signature, signing_input = split(as_text(token))
     try:
         raw_payload, raw_signature = decode_segment(payload), decode_segment(signature)

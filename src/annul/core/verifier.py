@@ -113,6 +113,8 @@ class Verifier:
             raise Misconfigured("a verifier needs jwks=JWKS(…) and policy=Policy(…)")
         if isinstance(cache_size, bool) or not isinstance(cache_size, int) or cache_size < 0:
             raise Misconfigured("cache_size is how many tokens to remember, 0 or more")
+        if not callable(clock):
+            raise Misconfigured("clock is something that returns Unix time in seconds")
         self.policy = policy
         self.denylist = denylist
         self._clock = clock

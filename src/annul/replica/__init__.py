@@ -15,26 +15,26 @@ from typing import TYPE_CHECKING, Self
 from annul.core.claims import Clock, VerifiedToken, system_clock
 from annul.core.denylist import Denylist
 from annul.core.jwks import JWKS
+from annul.core.policy import Policy
 from annul.core.session import BEGINNING
 from annul.core.verifier import Verifier
 from annul.errors import Misconfigured, ReplicaStale, UnknownKey
 from annul.portal import portal
+from annul.replica.archive import Archive
 from annul.replica.follower import Follower
 from annul.replica.freshness import Moment, is_open, staleness
+from annul.replica.settings import check_ready_timeout, check_staleness
 from annul.stores import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from concurrent.futures import Future
 
-    from annul.core.policy import Policy
     from annul.core.revocation import Position, Revocation, Watermark
     from annul.stores.base import LogReader, PublishedKeys
 
 __all__ = ["Replica"]
 
-SHORTEST_STALENESS = 0.1
-LONGEST_STALENESS = 3600.0
 _PARTING = 1.0
 
 _CAUSES = {
@@ -68,8 +68,12 @@ class Replica:
         ready_timeout: float = 5.0,
         jwks: JWKS | None = None,
         cache_size: int = 50_000,
+        snapshot_file: str | os.PathLike[str] | None = None,
         clock: Clock = system_clock,
     ) -> None:
+        if jwks is not None and not isinstance(jwks, JWKS):
+            raise Misconfigured("jwks is a JWKS: JWKS.from_json(text)")
+        check_ready_timeout(ready_timeout)
         if not policy.is_annul and jwks is None:
             raise Misconfigured("a policy for a foreign issuer needs that issuer's keys: jwks=…")
         self._open_reader = open_reader
@@ -83,6 +87,7 @@ class Replica:
         self._lock = threading.Lock()
         self._closed = False
         self._denylist = Denylist()
+        self._archive = Archive(self._denylist, issuer=policy.issuer, path=snapshot_file)
         self._highest = BEGINNING
         self._start()
         _replicas.add(self)
@@ -97,6 +102,7 @@ class Replica:
         ready_timeout: float = 5.0,
         jwks: JWKS | None = None,
         cache_size: int = 50_000,
+        snapshot_file: str | os.PathLike[str] | None = None,
     ) -> Replica:
         """Return a replica that follows the store at ``url``.
 
@@ -106,10 +112,13 @@ class Replica:
 
         ``policy`` says what tokens must be. For a foreign issuer give its keys as ``jwks``; the
         revocations then come from the store and the keys do not. ``cache_size`` is how many
-        verified tokens are remembered.
+        verified tokens are remembered. In ``snapshot_file`` the last good state is kept, so that
+        the next start has to read only what has changed since.
 
         Raises ``Misconfigured`` for a URL, a Δ or a store that cannot work.
         """
+        if not isinstance(policy, Policy):
+            raise Misconfigured("policy says what tokens must be: annul.Policy(…)")
         issuer = policy.issuer if policy.is_annul else None
         open_store(url, issuer=issuer)  # a wrong URL is said here, not in the background
         replica = cls(
@@ -119,6 +128,7 @@ class Replica:
             ready_timeout=ready_timeout,
             jwks=jwks,
             cache_size=cache_size,
+            snapshot_file=snapshot_file,
         )
         replica.wait_ready(ready_timeout)
         return replica
@@ -261,7 +271,8 @@ class Replica:
         self._pid = os.getpid()
         # What is known to be revoked is kept over a fork; only the reading starts anew. The fork
         # may have come while entries were being applied, before the version said so.
-        self._denylist.watermark = None
+        if self._denylist.base is None:  # which took long to read
+            self._denylist.watermark = None
         self._denylist.touch()
         self._verifier = Verifier(
             jwks=self._fixed_keys or JWKS(()),
@@ -277,6 +288,7 @@ class Replica:
             now=self._now,
             fixed_keys=self._fixed_keys is not None,
             highest=self._highest,
+            archive=self._archive,
         )
         following = portal.submit(self._follower.run())
         self._stop = weakref.finalize(self, _stop, following)
@@ -296,6 +308,7 @@ class Replica:
         # The parent's threads may have held the locks, and its lease is not ours.
         self._lock = threading.Lock()
         self._stop.detach()
+        self._archive.abandon()
         self._follower.abandon("closed" if self._closed else "forked")
         self._highest = self._follower.highest
 
@@ -310,16 +323,3 @@ def _after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork)
-
-
-def check_staleness(value: object) -> float:
-    """Return Δ in seconds, or raise ``Misconfigured``."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not SHORTEST_STALENESS <= value <= LONGEST_STALENESS
-    ):
-        raise Misconfigured(
-            f"max_staleness must be from {SHORTEST_STALENESS} to {LONGEST_STALENESS:g} seconds"
-        )
-    return float(value)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from annul.core.claims import Clock, system_clock
-from annul.errors import Misconfigured
+from annul.errors import Misconfigured, MissingDependency
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     from annul.stores.base import Store
 
@@ -28,6 +29,7 @@ _BACKENDS = {
     "valkey": "annul.stores.redis",
     "valkeys": "annul.stores.redis",
 }
+_EXTRAS = {"redis": "redis", "psycopg": "postgres", "psycopg_pool": "postgres"}
 _EXAMPLES = "memory://, sqlite:///annul.db, redis://localhost/0 or valkey://localhost/0"
 
 
@@ -57,13 +59,26 @@ def open_store(
     if backend is None or "://" not in url:
         # The URL may hold a password, so only its scheme is repeated.
         raise Misconfigured(f"{scheme or 'this'} is not a store URL; use {_EXAMPLES}")
-    make: Callable[..., Store] = import_module(backend).from_url
+    make: Callable[..., Store] = _load(backend).from_url
     return make(url, issuer=issuer, allow_volatile=allow_volatile, clock=clock)
+
+
+def _load(backend: str) -> ModuleType:
+    try:
+        return import_module(backend)
+    except ModuleNotFoundError as error:
+        driver = (error.name or "").partition(".")[0]
+        extra = _EXTRAS.get(driver)
+        if extra is None:
+            raise
+    raise MissingDependency(
+        f'this store needs {driver}: pip install "annul[{extra}]", or ".[{extra}]" in a checkout'
+    )
 
 
 def file_of(url: str) -> Path | None:
     """Return the file that holds the store at ``url``, ``None`` if it is not kept in one."""
-    if urlsplit(url).scheme != "sqlite":
+    if not url.startswith("sqlite:"):
         return None
     path: str = import_module("annul.stores.sqlite_file").path_from_url(url)
     return Path(path)

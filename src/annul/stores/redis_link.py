@@ -11,22 +11,18 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 
-from annul.errors import MissingDependency, StoreUnavailable
+from redis.asyncio import Connection, SSLConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    NoScriptError,
+    RedisError,
+    ResponseError,
+)
 
-try:
-    from redis.asyncio import Connection, SSLConnection
-    from redis.asyncio.retry import Retry
-    from redis.backoff import NoBackoff
-    from redis.exceptions import (
-        AuthenticationError,
-        BusyLoadingError,
-        NoScriptError,
-        RedisError,
-        ResponseError,
-    )
-except ImportError as error:
-    raise MissingDependency('for Redis and Valkey run pip install "annul[redis]"') from error
-
+from annul.errors import StoreUnavailable
 from annul.stores.redis_errors import explain, lost
 
 if TYPE_CHECKING:
