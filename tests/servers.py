@@ -64,6 +64,11 @@ class RedisServer:
         self.port = 0
 
     @property
+    def folder(self) -> Path:
+        """Where it keeps its data."""
+        return self._folder
+
+    @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 

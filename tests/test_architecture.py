@@ -53,10 +53,13 @@ ROOMS = {
     "annul.stores": room("cryptography", must_not=DRIVERS),
     "annul.stores.base": room("cryptography", must_not=DRIVERS),
     "annul.stores.memory": room("cryptography", must_not=DRIVERS),
+    "annul.stores.rules": room("cryptography", must_not=DRIVERS),
     "annul.stores.sql": room("cryptography", must_not=frozenset({"http"})),
     "annul.stores.sqlite": room("cryptography", must_not=frozenset({"http"})),
     "annul.stores.redis": room("cryptography", "redis", must_not=DRIVERS, needs="redis"),
-    "annul.stores.postgres": room("cryptography", "psycopg", "psycopg_pool", needs="psycopg"),
+    "annul.stores.postgres": room(
+        "cryptography", "psycopg", "psycopg_binary", must_not=DRIVERS, needs="psycopg"
+    ),
     "annul.signers": room("cryptography", must_not=DRIVERS),
     "annul.authority.*": room("cryptography", must_not=DRIVERS),
     "annul.replica": room("cryptography", must_not=DRIVERS),

@@ -139,7 +139,10 @@ def requirements_of(lock: str) -> list[str]:
     contents: dict[str, list[str]] = {
         "run.txt": base + [line for name in extras if name != "all" for line in extras[name]],
         "server.txt": base + extras["server"] + build,
-        "dev.txt": base + extras["server"] + extras["redis"] + extras["http"] + build + dev,
+        "dev.txt": base
+        + [line for name in ("server", "redis", "postgres", "http") for line in extras[name]]
+        + build
+        + dev,
         "uv.txt": groups["uv"],
     }
     return contents[lock]

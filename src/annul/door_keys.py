@@ -71,7 +71,7 @@ class KeyVerbs:
     async def _catch_up(self) -> None:
         # Another authority may have rotated; the replica's renewals bring the version along. In a
         # forked child it has to be started for that.
+        self._look_after_store()
         if self._replica.resume():
-            self._look_after_store()
             await asyncio.to_thread(self._replica.wait_ready)
         await self._rotation.catch_up(self._replica.keys_version)

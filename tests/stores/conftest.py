@@ -1,5 +1,6 @@
 """The servers that tests of stores may ask for."""
 
+from tests.postgres_server import own_postgres, postgres_server
 from tests.servers import own_redis, redis_server, shared_redis
 
-__all__ = ["own_redis", "redis_server", "shared_redis"]
+__all__ = ["own_postgres", "own_redis", "postgres_server", "redis_server", "shared_redis"]

@@ -27,7 +27,10 @@ annul.open_store("sqlite:///annul.db", issuer=None)
 
 @pytest.mark.parametrize(
     ("url", "missing", "extra"),
-    [("redis://localhost/0", ["redis"], "annul[redis]")],
+    [
+        ("redis://localhost/0", ["redis"], "annul[redis]"),
+        ("postgresql://localhost/annul", ["psycopg"], "annul[postgres]"),
+    ],
 )
 def test_a_missing_driver_is_said(url: str, missing: list[str], extra: str) -> None:
     program = PROGRAM.format(url=url, missing=missing, extra=extra)

@@ -26,6 +26,11 @@ class Beside(Protocol):
         ...
 
     @property
+    def keys_version(self) -> int:
+        """The version of the newest keyring that was seen; it never goes back."""
+        ...
+
+    @property
     def listed_for(self) -> float:
         """For how many seconds at least the lease table has been whole, by the clocks here."""
         ...

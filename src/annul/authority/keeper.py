@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import weakref
 from typing import TYPE_CHECKING
 
@@ -33,17 +34,21 @@ class Keeper:
     def __init__(self, *, every: float) -> None:
         self._every = max(_SHORTEST, min(every, _LONGEST))
         self._task: asyncio.Task[None] | None = None
+        self._pid = os.getpid()
+        self._stopped = False
 
     def keep(self, *chores: Chore) -> None:
-        """Do these from now on, unless that is going on already in the running loop."""
-        loop = asyncio.get_running_loop()
-        if self._task is None or self._task.done() or self._task.get_loop() is not loop:
+        """Do these from now on, unless that is going on already in this process, or is over."""
+        going_on = self._task is not None and not self._task.done() and self._pid == os.getpid()
+        if not going_on and not self._stopped:
             references = tuple(weakref.WeakMethod(chore) for chore in chores)
-            self._task = loop.create_task(_work(references, self._every))
+            self._pid = os.getpid()
+            self._task = asyncio.get_running_loop().create_task(_work(references, self._every))
 
     def stop(self) -> None:
         """Do nothing any more."""
-        if self._task is not None:
+        self._stopped = True
+        if self._task is not None and self._pid == os.getpid():
             # Another loop may have run it, and may be closed.
             with contextlib.suppress(RuntimeError):
                 self._task.get_loop().call_soon_threadsafe(self._task.cancel)

@@ -59,6 +59,7 @@ class Recovery:
         self._replica = replica
         self._clock = clock
         self._may_found = may_found
+        self._replaced = False
 
     async def step(self) -> int:
         """Mend what can be mended now; return how many entries were given back to the store."""
@@ -68,8 +69,13 @@ class Recovery:
                 return 0
             log.error("the store is empty; founding it again as it was")
             identity = await self._store.found(self._identity, self._clock())
+        if identity.lineage != self._identity.lineage:
+            if not self._replaced:
+                log.error("another store stands in the place of the one that was opened; reopen it")
+            self._replaced = True
+            return 0
         self._identity = identity
-        await self._rotation.restore()
+        await self._rotation.restore(self._replica.keys_version)
         offers = await self._store.offers()
         for begin in range(0, len(offers), _AT_ONCE):
             await self._take(offers[begin : begin + _AT_ONCE])
@@ -82,6 +88,10 @@ class Recovery:
                 "%d entries in the inbox were not decided by an authority of this store",
                 len(offers) - len(genuine),
             )
+        for entry in genuine:
+            # The ring, too, may be older than this.
+            if entry.kind is Kind.KEY and entry.id and entry.issuer == self._identity.issuer:
+                await self._rotation.revoke(entry.id)
         if genuine:
             appended = await self._store.append(
                 [self._draft(entry) for entry in genuine], floor=self._replica.highest

@@ -15,7 +15,7 @@ from annul.core.issuer import Issuer
 from annul.core.jwk import PrivateKey
 from annul.core.keyring import Keyring, KeyState, Purpose
 from annul.core.sealed_ring import pack, unpack
-from annul.errors import InvalidRequest, Misconfigured, StoreUnavailable
+from annul.errors import InvalidRequest, StoreUnavailable
 from annul.stores.base import PublishedKeys, StoredRing
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ __all__ = ["KeyInfo", "Rotation"]
 log = logging.getLogger("annul.authority")
 
 _ATTEMPTS = 16
+_PATIENCE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Rotation:
         self._ring = Keyring()
         self._issuer: Issuer | None = None
         self._issuer_until = 0.0
+        self._waited = 0
         self.published = PublishedKeys(0, '{"keys":[]}')
 
     # --- reading ----------------------------------------------------------------------
@@ -80,12 +82,24 @@ class Rotation:
             )
         )
 
-    async def restore(self) -> None:
-        """Put the ring that this process knows back into a store that has lost it."""
-        if not self._ring.version or await self._store.ring() is not None:
+    async def restore(self, seen: int) -> None:
+        """Put the ring that this process knows back into a store that has it no more.
+
+        Versions only grow, so an older one than was ever ``seen`` is what a loss has left. Whoever
+        knows the newest ring goes first; the others wait for a while.
+        """
+        stored = await self._store.ring()
+        held = 0 if stored is None else stored.version
+        if held > self._ring.version:
+            await self._reload()
+        newest = max(self._ring.version, seen)
+        if not self._ring.version or held >= newest:
+            self._waited = 0
             return
-        now = self._settings.clock()
-        if await self._swap(0, self._ring.as_version(self._ring.version + 1), now):
+        if self._ring.version < newest and self._waited < _PATIENCE:
+            self._waited += 1
+            return
+        if await self._swap(held, self._ring.as_version(newest + 1), self._settings.clock()):
             log.error("the store had lost its keyring; it has it again")
 
     async def catch_up(self, version: int) -> None:
@@ -151,6 +165,8 @@ class Rotation:
 
     async def revoke(self, kid: str) -> None:
         """Take a key out for good, and make sure that another one signs from now on."""
+        if kid in self._ring.revoked:
+            return
         # Made beforehand, because making an RSA key takes a while and the change must not.
         fresh = await asyncio.to_thread(PrivateKey.generate, self._settings.algorithm)
         longest = await self._longest_token()
@@ -198,10 +214,12 @@ class Rotation:
         stored = await self._store.ring()
         if stored is None:
             if self._ring.version:
-                raise StoreUnavailable("the store has lost its keyring; restore it")
+                raise StoreUnavailable("the store has lost its keyring; it is restored soon")
             return
         if stored.version < self._ring.version:
-            raise Misconfigured("the store offers an older keyring than before; restore it")
+            raise StoreUnavailable(
+                "the store has an older keyring than before; it is restored soon"
+            )
         if self._sealing is None:
             self._sealing = self._kek.load()
         self._adopt(unpack(stored.ring, self._sealing), PublishedKeys(stored.version, stored.jwks))

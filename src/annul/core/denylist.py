@@ -14,40 +14,31 @@ order, and a store that lost some can be given them back. Nothing here depends o
 
 Every rule is asked on its own and any one of them refuses: there is no "most specific" rule
 that could mask another one (CVE-2026-8922, CVE-2026-18218 elsewhere).
+
+Ids of tokens and sessions can become millions. Those that have been there for a while may lie in a
+*base* (``annul.core.base``), which takes a fortieth of the room and is asked last.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from annul.core.facts import Facts, began_before
 from annul.core.revocation import Kind, Revocation, Watermark
+from annul.core.steps import in_one_go
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
+
+    from annul.core.base import Base
 
 __all__ = ["Denylist", "Facts"]
 
 _IDS = (Kind.TOKEN, Kind.SESSION, Kind.KEY)
+_MANY = (Kind.TOKEN, Kind.SESSION)
+_PIECE = 1000
 _CUTOFFS = (Kind.SUBJECT, Kind.CLIENT, Kind.ISSUER)
-
-
-class Facts(NamedTuple):
-    """What the denylist asks about a token or a session: fingerprints and where it began.
-
-    ``since`` is the log position at which the session began, ``None`` for tokens of foreign
-    issuers. ``began_at`` is wall time: for those, or for an authentication time that the caller
-    supplied; ``None`` if the position alone decides.
-    """
-
-    token: bytes | None
-    session: bytes | None
-    subject: bytes | None
-    client: bytes | None
-    issuer: bytes
-    key: bytes | None
-    since: tuple[int, int] | None
-    began_at: float | None
 
 
 def _join(one: Revocation, two: Revocation) -> Revocation:
@@ -85,6 +76,7 @@ class Denylist:
     """
 
     __slots__ = (
+        "_base",
         "_blocks",
         "_lifted",
         "_tables",
@@ -101,6 +93,7 @@ class Denylist:
         self._blocks: dict[bytes, dict[bytes, Revocation]] = {}
         self._unblocks: dict[bytes, Revocation] = {}
         self._lifted: set[tuple[bytes, bytes]] = set()
+        self._base: Base | None = None
         self.version = 0
         self.pruned_by = 0.0
         self.watermark: Watermark | None = None
@@ -125,15 +118,24 @@ class Denylist:
             elif entry.kind is Kind.UNBLOCK:
                 news += self._apply_unblock(entry)
             else:
-                table = self._tables[entry.kind]
-                known = table.get(entry.fingerprint)
-                joined = entry if known is None else _join(known, entry)
-                if joined is not known:
-                    table[entry.fingerprint] = joined
-                    news += 1
+                news += self._apply_to_table(entry)
         if news:
             self.version += 1
         return news
+
+    def _apply_to_table(self, entry: Revocation) -> bool:
+        table = self._tables[entry.kind]
+        known = table.get(entry.fingerprint)
+        if known is not None:
+            joined = _join(known, entry)
+            if joined is known:
+                return False
+        elif self._base is not None and entry.kind in _MANY and self._base.covers(entry):
+            return False
+        else:
+            joined = entry
+        table[entry.fingerprint] = joined
+        return True
 
     def _apply_block(self, entry: Revocation) -> bool:
         if (entry.fingerprint, entry.tag) in self._lifted:
@@ -160,18 +162,44 @@ class Denylist:
 
     def merge(self, other: Denylist) -> Denylist:
         """Return the join of both: it refuses what either does, except blocks that were lifted."""
-        merged = Denylist(self)
+        merged = Denylist(self.recent())
+        merged._base = self._base
         merged.apply(other)
         return merged
 
     def __iter__(self) -> Iterator[Revocation]:
         """Iterate over the entries that make up this value; applying them rebuilds it."""
+        yield from self.recent()
+        yield from () if self._base is None else self._base
+
+    def recent(self) -> Iterator[Revocation]:
+        """Iterate over the entries that are held with all their particulars.
+
+        That is everything but what has gone into the base; the youngest ids may be in both.
+        """
+        yield from self.others()
+        for entries in self.ids():
+            yield from entries
+
+    def others(self) -> Iterator[Revocation]:
+        """Iterate over the entries that are about neither a token nor a session."""
         # Unblocks first: a block that they lift must not stand even for a moment.
         yield from list(self._unblocks.values())
-        for table in self._tables.values():
-            yield from list(table.values())
+        for kind, table in self._tables.items():
+            if kind not in _MANY:
+                yield from list(table.values())
         for standing in list(self._blocks.values()):
             yield from standing.values()
+
+    def ids(self) -> tuple[list[Revocation], list[Revocation]]:
+        """Return the entries about tokens and those about sessions, without the base's."""
+        tokens, sessions = (list(self._tables[kind].values()) for kind in _MANY)
+        return tokens, sessions
+
+    @property
+    def outside(self) -> int:
+        """How many ids of tokens and sessions are held outside the base."""
+        return sum(len(self._tables[kind]) for kind in _MANY)
 
     def __len__(self) -> int:
         """Return the number of entries held, lifted blocks not counted."""
@@ -179,6 +207,7 @@ class Denylist:
             sum(map(len, self._tables.values()))
             + sum(map(len, self._blocks.values()))
             + len(self._unblocks)
+            + (0 if self._base is None else len(self._base))
         )
 
     def __eq__(self, other: object) -> bool:
@@ -189,6 +218,7 @@ class Denylist:
             self._tables == other._tables
             and self._blocks == other._blocks
             and self._unblocks == other._unblocks
+            and self._base == other._base
         )
 
     __hash__ = None  # type: ignore[assignment]  # a value that changes in place has no hash
@@ -216,9 +246,16 @@ class Denylist:
             if (
                 value is not None
                 and (hit := tables[kind].get(value)) is not None
-                and _began_before(facts, hit)
+                and began_before(facts, hit)
             ):
                 return hit
+        # The base is taken after the tables have been asked: adopt does it the other way round.
+        base = self._base
+        if base is not None and facts.absent_from != base.generation:
+            hit = base.find(facts.token, facts.session)
+            if hit is not None:
+                return hit
+            facts.absent_from = base.generation
         return None
 
     def blocks_of(self, subject: bytes) -> tuple[bytes, ...]:
@@ -229,6 +266,29 @@ class Denylist:
         """Return the fingerprints of all revoked keys."""
         return frozenset(self._tables[Kind.KEY])
 
+    # --- the base ---------------------------------------------------------------------
+
+    @property
+    def base(self) -> Base | None:
+        """The ids that have gone into a base, if there is one."""
+        return self._base
+
+    def adopt(self, base: Base) -> None:
+        """Take ``base``, which has to refuse whatever the one before did, in its place.
+
+        What it refuses beyond that is news. ``settle`` then lets go of what need not be held twice.
+        """
+        self._base = base
+        self.version += 1
+
+    def settle(self, entries: Iterable[Revocation]) -> None:
+        """Let go of entries that the base covers, as far as they have not changed since."""
+        base = self._base
+        for entry in entries:
+            table = self._tables[entry.kind]
+            if base is not None and table.get(entry.fingerprint) is entry and base.covers(entry):
+                del table[entry.fingerprint]
+
     # --- forgetting -------------------------------------------------------------------
 
     def prune(self, now: float) -> int:
@@ -237,23 +297,23 @@ class Denylist:
         Nothing they covered can be alive (see ``remember_until``), so no cached answer changes.
         ``pruned_by`` is the latest such time: an earlier one must not be judged by any more.
         """
+        return in_one_go(self.pruning(now))
+
+    def pruning(self, now: float) -> Generator[None, None, int]:
+        """Do what ``prune`` does, pausing after each small piece."""
         self.pruned_by = max(self.pruned_by, now)
         gone = 0
         for table in self._tables.values():
-            over = [
-                value
-                for value, entry in table.items()
-                if entry.expires_at is not None and entry.expires_at < now
-            ]
-            for value in over:
-                del table[value]
-            gone += len(over)
+            values = list(table)
+            for start in range(0, len(values), _PIECE):
+                yield
+                for value in values[start : start + _PIECE]:
+                    entry = table[value]
+                    if entry.expires_at is not None and entry.expires_at < now:
+                        del table[value]
+                        gone += 1
+        if self._base is not None:
+            left = self._base.without(now)
+            gone += len(self._base) - len(left)
+            self._base = left
         return gone
-
-
-def _began_before(facts: Facts, cutoff: Revocation) -> bool:
-    if facts.since is not None and facts.since < cutoff.position:
-        return True
-    # Wall time has whole seconds in tokens, so an equal second counts as before: it errs
-    # towards refusing.
-    return facts.began_at is not None and int(facts.began_at) <= cutoff.at

@@ -16,25 +16,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import subprocess
-import sys
+import threading
 import time
+from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, TypeVar
 
 from annul.core.base import build_base
 from annul.core.snapshot import MOST_WATERMARKS, Snapshot, encode
-from annul.errors import AnnulError, StoreUnavailable
+from annul.errors import AnnulError
 from annul.replica.disk import Draft, Mapped, SnapshotFile
+from annul.replica.weaver import Weaver
+from annul.stores.base import Diverged
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
     from annul.core.denylist import Denylist
     from annul.core.revocation import Revocation, Watermark
+    from annul.stores.base import LogReader
 
-__all__ = ["Archive"]
+__all__ = ["Archive", "read_on"]
 
 log = logging.getLogger("annul.replica")
 
@@ -51,15 +54,20 @@ SAVE_EVERY = 30.0
 
 _SHARE_OF_TIME = 100
 _AFTER_FAILURE = 600.0
-_LONGEST_MERGE = 300.0
 _LASTING = 86_400
-_SETTLED_AT_ONCE = 200
+_AT_ONCE = 500
+_QUICKLY = 5_000
+# A real pause: while threads only take turns at the interpreter's lock without one, a thread that
+# waits for it can go without for hundreds of milliseconds.
+_PAUSE = 0.0005
+_DONE = object()
 
 
 class Archive:
     """What one denylist is kept in. Lives as long as the denylist, over forks too.
 
-    ``path`` is the place of the snapshot, ``None`` if none is kept.
+    ``path`` is the place of the snapshot, ``None`` if none is kept. ``lock`` is held by whoever
+    changes the denylist.
     """
 
     def __init__(
@@ -67,6 +75,7 @@ class Archive:
     ) -> None:
         self._denylist = denylist
         self._issuer = issuer
+        self.lock = threading.Lock()
         self._file = SnapshotFile(path)
         self._mapped: Mapped | None = None
         self._marks: list[Watermark] = []
@@ -75,7 +84,9 @@ class Archive:
         self._left = 0
         self._next = -inf
         self._work: asyncio.Task[None] | None = None
-        self._merger: subprocess.Popen[bytes] | None = None
+        self._weaver = Weaver()
+        self._pruning: asyncio.Task[None] | None = None
+        self._places_before: list[Watermark] = []
 
     # --- at the start -----------------------------------------------------------------
 
@@ -100,6 +111,7 @@ class Archive:
             mapped.close()
         self._denylist.pruned_by = max(self._denylist.pruned_by, snapshot.pruned_by)
         self._marks = list(snapshot.watermarks)
+        self._places_before = self._marks[1:]
         return snapshot.others
 
     def next_mark(self) -> Watermark | None:
@@ -108,62 +120,190 @@ class Archive:
 
     # --- in between -------------------------------------------------------------------
 
-    def consider(self, lineage: str) -> None:
-        """Begin to make the next base or to write a snapshot, if it is time; wait for nothing."""
-        now = time.monotonic()
-        if now < self._next or (self._work is not None and not self._work.done()):
-            return
-        if self._is_full() or self._is_behind():
-            self._work = asyncio.get_running_loop().create_task(self._do(lineage))
+    @property
+    def is_full(self) -> bool:
+        """Whether so many ids lie outside the base, or have been forgotten in it, that it is time.
 
-    def _is_full(self) -> bool:
-        outside = sum(map(len, self._denylist.ids()))
+        Then ``renew`` is worth waiting for.
+        """
         base = self._denylist.base
         forgotten = 0 if base is None else base.forgotten
-        return outside - self._left >= MANY or forgotten >= max(MANY, len(self._denylist) // 4)
+        return self._denylist.outside - self._left >= MANY or forgotten >= max(
+            MANY, len(self._denylist) // 4
+        )
 
-    def _is_behind(self) -> bool:
+    @property
+    def is_behind(self) -> bool:
+        """Whether a snapshot is kept, and not all that can be read from the log is in it."""
         state = (self._denylist.version, self._denylist.watermark)
         return self._file.path is not None and state[1] is not None and state != self._saved
 
-    async def _do(self, lineage: str) -> None:
+    def consider(self, lineage: str) -> None:
+        """Begin to ``renew``, if it is time for it; wait for nothing."""
+        if time.monotonic() < self._next or not (self._work is None or self._work.done()):
+            return
+        # What has been forgotten since does not make room for others.
+        self._left = min(self._left, self._denylist.outside)
+        if self.is_full or self.is_behind:
+            self._work = asyncio.get_running_loop().create_task(self.renew(lineage))
+
+    async def fill(self, lineage: str) -> None:
+        """Do it before anything is answered, if so much has been loaded that it is time."""
+        if self.is_full:
+            await self.renew(lineage)
+
+    async def renew(self, lineage: str) -> None:
+        """Make the next base if it is time, and write the snapshot if one is kept.
+
+        Failures are logged: they cost memory and the time of the next start, and nothing else.
+        """
         began = time.monotonic()
         try:
             await self._renew(lineage)
-        except (OSError, AnnulError, subprocess.SubprocessError) as error:
-            log.warning("cannot write the snapshot, trying again later: %s", error)
+        except (OSError, AnnulError) as error:
+            log.warning("cannot write a snapshot, trying again later: %s", error)
             self._next = time.monotonic() + _AFTER_FAILURE
         else:
             took = time.monotonic() - began
             self._next = began + max(SAVE_EVERY, took * _SHARE_OF_TIME)
 
     async def _renew(self, lineage: str) -> None:
-        denylist, base = self._denylist, self._denylist.base
-        full = self._is_full()
+        denylist = self._denylist
+        adopting, mapped, base = self.is_full, self._mapped, denylist.base
         state = (denylist.version, denylist.watermark)
+        # Without waiting in between: everything up to the watermark is in what follows it.
         tokens, sessions = denylist.ids()
-        others = tuple(denylist.others())
-        learnt = Snapshot(
+        others, pruned_by = tuple(denylist.others()), denylist.pruned_by
+        news = Snapshot(
             issuer=self._issuer,
             lineage=lineage,
-            watermarks=self._places(others, sessions),
-            pruned_by=denylist.pruned_by,
-            base=await paced(build_base(tokens, sessions, issuer=self._issuer)),
+            watermarks=self._places(state[1], (*others, *sessions[-YOUNGEST:])),
+            pruned_by=pruned_by,
+            base=await _paced(build_base(tokens, sessions, issuer=self._issuer)),
             others=others,
         )
-        with await asyncio.to_thread(self._file.draft) as draft:
-            if base is not None and self._mapped is not None and len(base) >= MANY:
-                await self._merge(learnt, self._mapped, draft)
+        with self._file.draft() as draft:
+            if base is None:
+                await self._write(news, draft)
+            elif mapped is None or len(base) < MANY:
+                whole = await _paced(base.with_ids(news.base))
+                await self._write(replace(news, base=whole), draft)
             else:
-                if base is not None:
-                    whole = await paced(base.with_ids(learnt.base))
-                    learnt = replace(learnt, base=whole)
-                await asyncio.to_thread(draft.write, await self._encoded(learnt))
-            if full or (base is not None and len(base) >= MANY):
-                mapped = await asyncio.to_thread(Mapped, draft.file.fileno(), self._issuer)
-                self._adopt(mapped)
+                adopting = True
+                learnt = b"".join(await _pieces(news))
+                await self._weaver.weave(mapped.file, draft.file.fileno(), learnt)
+            if adopting:
+                self._adopt(await asyncio.to_thread(Mapped, draft.file.fileno(), self._issuer))
                 await self._settle(tokens)
                 await self._settle(sessions)
-                self._left = sum(map(len, denylist.ids()))
+                self._left = denylist.outside
             await asyncio.to_thread(draft.publish)
         self._saved = state
+
+    def _places(
+        self, mark: Watermark | None, entries: Iterable[Revocation]
+    ) -> tuple[Watermark, ...]:
+        """Return from where one can go on: the last entry, and before it the last that lasts.
+
+        The last one may be about a token, and gone from the store a quarter of an hour later.
+        """
+        if mark is None:
+            return ()
+        lasting = [
+            entry.watermark
+            for entry in entries
+            if entry.position <= mark.position
+            and (entry.expires_at is None or entry.expires_at > entry.at + _LASTING)
+        ]
+        places = [mark, max(lasting, default=mark), *self._places_before]
+        self._places_before = list(dict.fromkeys(places))[1:MOST_WATERMARKS]
+        return tuple(dict.fromkeys(places))[:MOST_WATERMARKS]
+
+    async def _write(self, snapshot: Snapshot, draft: Draft) -> None:
+        await asyncio.to_thread(draft.write, await _pieces(snapshot))
+
+    def _adopt(self, mapped: Mapped) -> None:
+        before, self._mapped = self._mapped, mapped
+        with self.lock:
+            self._denylist.adopt(mapped.snapshot.base.without(self._denylist.pruned_by))
+        if before is not None:
+            before.close()
+
+    async def _settle(self, entries: list[Revocation]) -> None:
+        # Few at a time in this list too: letting go of many objects at once takes long.
+        entries.reverse()
+        while (old := len(entries) - YOUNGEST) > 0:
+            piece = entries[-min(old, _AT_ONCE) :]
+            del entries[-len(piece) :]
+            with self.lock:
+                self._denylist.settle(piece)
+            await asyncio.sleep(_PAUSE)
+
+    def prune_soon(self, now: float) -> None:
+        """Let the denylist forget what expired before ``now``, at once if that is quickly done."""
+        if self._denylist.outside < _QUICKLY:
+            with self.lock:
+                self._denylist.prune(now)
+        elif self._pruning is None or self._pruning.done():
+            self._pruning = asyncio.get_running_loop().create_task(self.prune(now))
+
+    async def prune(self, now: float) -> None:
+        """Let the denylist forget what expired before ``now``, by store time, a few at a time."""
+        steps = self._denylist.pruning(now)
+        left = True
+        while left:
+            with self.lock:
+                left = next(steps, _DONE) is not _DONE
+            await asyncio.sleep(_PAUSE)
+
+    # --- at the end -------------------------------------------------------------------
+
+    async def leave(self, lineage: str | None, then: Callable[[], object]) -> None:
+        """Stop what is under way and write the snapshot, unless that takes long; ``then`` go."""
+        try:
+            for task in filter(None, (self._work, self._pruning)):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+            if lineage is not None and self.is_behind and len(self._denylist) < MANY:
+                await self.renew(lineage)
+        finally:
+            then()
+
+    def abandon(self) -> None:
+        """Take note, in a forked child, that whoever was at work is not here."""
+        self._work = self._pruning = None
+        self._weaver = Weaver()
+
+
+async def read_on(
+    reader: LogReader, mark: Watermark, apply: Callable[[tuple[Revocation, ...]], object]
+) -> Diverged | None:
+    """Apply everything that the log has after ``mark``; return its answer if it has no such place.
+
+    However much it is, it may take its time: nothing is answered before.
+    """
+    while not isinstance(changes := await reader.changes(mark), Diverged):
+        if not changes:
+            return None
+        apply(changes)
+        mark = changes[-1].watermark
+    return changes
+
+
+async def _paced(steps: Generator[None, None, T]) -> T:
+    """Return what steps come to, and let everybody else run between them."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]  # what this generator returns
+        await asyncio.sleep(_PAUSE)
+
+
+async def _pieces(snapshot: Snapshot) -> list[bytes | memoryview]:
+    pieces = []
+    for piece in encode(snapshot):
+        pieces.append(piece)
+        await asyncio.sleep(_PAUSE)
+    return pieces

@@ -57,6 +57,7 @@ class Draft:
     def __init__(self, place: Path | None) -> None:
         self._place = place
         self._name: str | None = None
+        self._pid = os.getpid()
         if place is None:
             self.file: BinaryIO = tempfile.TemporaryFile(prefix="annul-")  # noqa: SIM115 - closed by close
         else:
@@ -90,7 +91,8 @@ class Draft:
 
     def __exit__(self, *_exception: object) -> None:
         self.file.close()
-        if self._name is not None:
+        # In a forked child this is the parent's draft.
+        if self._name is not None and self._pid == os.getpid():
             with contextlib.suppress(OSError):
                 Path(self._name).unlink()
 
@@ -99,6 +101,8 @@ class SnapshotFile:
     """The place of the last good snapshot, ``None`` if none is kept."""
 
     def __init__(self, path: str | os.PathLike[str] | None) -> None:
+        if path is not None and not isinstance(path, str | os.PathLike):
+            raise Misconfigured("snapshot_file must be a path")
         self.path = None if path is None else Path(path).absolute()
         if self.path is not None and not self.path.parent.is_dir():
             raise Misconfigured(f"there is no folder {self.path.parent} for the snapshot file")
@@ -111,7 +115,7 @@ class SnapshotFile:
         """
         if self.path is None:
             return None
-        self._tidy()
+        _tidy(self.path)
         try:
             with self.path.open("rb") as file:
                 _check_rights(file)
@@ -132,14 +136,15 @@ class SnapshotFile:
         """Begin a file that can be published here."""
         return Draft(self.path)
 
-    def _tidy(self) -> None:
-        """Remove drafts of processes that were ended while they wrote."""
-        assert self.path is not None
-        latest = time.time() - _OLD_DRAFT
-        for draft in self.path.parent.glob(f".{self.path.name}.*{_DRAFT}"):
-            with contextlib.suppress(OSError):
-                if draft.stat().st_mtime < latest:
-                    draft.unlink()
+
+def _tidy(place: Path) -> None:
+    """Remove drafts of processes that were ended while they wrote."""
+    latest = time.time() - _OLD_DRAFT
+    with contextlib.suppress(OSError):
+        for draft in place.parent.iterdir():
+            ours = draft.name.startswith(f".{place.name}.") and draft.name.endswith(_DRAFT)
+            if ours and draft.stat().st_mtime < latest:
+                draft.unlink()
 
 
 def _check_rights(file: BinaryIO) -> None:

@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING
 from annul.core.revocation import Kind
 from annul.core.session import BEGINNING
 from annul.errors import AnnulError, Misconfigured, StoreUnavailable
-from annul.replica.freshness import Moment, Window, clocks_agree, never, window_from
+from annul.replica.archive import Archive, read_on
+from annul.replica.freshness import Moment, Window, clocks_agree, is_open, never, window_from
 from annul.replica.listing import Listing
+from annul.replica.offering import Offering
 from annul.replica.trusted import TrustedKeys
 from annul.stores.base import Diverged, Lease, PublishedKeys
 
@@ -63,6 +65,7 @@ class Follower:
         entropy: Callable[[int], bytes] = os.urandom,
         fixed_keys: bool = False,
         highest: Position = BEGINNING,
+        archive: Archive | None = None,
     ) -> None:
         self.window: Window = never("starting")
         self.ready = threading.Event()
@@ -80,10 +83,12 @@ class Follower:
         self._lineage: str | None = None
         self.highest = highest
         self._lost = False
+        self._offering = Offering()
         self._listing = Listing()
         self._pruned_at = 0.0
         self.store_ahead = 0.0
-        self._learning = threading.Lock()
+        self._archive = archive or Archive(self._denylist, issuer=verifier.policy.issuer)
+        self._learning = self._archive.lock = threading.Lock()
         self._closed = False
 
     @property
@@ -98,7 +103,7 @@ class Follower:
         try:
             await self._follow()
         finally:
-            self.stopped.set()
+            await self._archive.leave(self._lineage, self.stopped.set)
 
     async def _follow(self) -> None:
         attempt = 0
@@ -114,6 +119,9 @@ class Follower:
                 self.failure = error
                 self.ready.set()
                 log.error("replica cannot follow: %s", error)  # noqa: TRY400 - the message is all
+            except asyncio.CancelledError:
+                self._refuse("closed")  # while there still is a lease for it
+                raise
             except (AnnulError, TimeoutError) as error:
                 log.warning("replica lost its store (%s), trying again", type(error).__name__)
             except Exception:
@@ -126,9 +134,11 @@ class Follower:
             await asyncio.sleep(self._pause(attempt))
 
     async def _round(self, reader: LogReader) -> None:
-        if self._denylist.watermark is None and await reader.identity() is not None:
+        if self._denylist.watermark is None and (identity := await reader.identity()) is not None:
             async with asyncio.timeout(_LONGEST_LOAD):
-                await self._load(reader)
+                if not await self._resume(reader, identity.lineage):
+                    await self._load(reader)
+                await self._archive.fill(identity.lineage)
         started = self._now()
         async with asyncio.timeout(self._max_staleness):
             renewal = await reader.renew(self._lease())
@@ -142,6 +152,10 @@ class Follower:
                 if not await self._read_log(reader, renewal.head):
                     return  # to load everything again
                 self._publish(started, renewal)
+                self._archive.consider(renewal.lineage)
+                if lost := self._offering.due(self._now().monotonic):
+                    log.warning("offering %d entries that the store has lost", len(lost))
+                    await reader.offer(lost)
         until = started.monotonic + self._max_staleness / _ROUNDS_PER_STALENESS
         while (left := until - self._now().monotonic) > 0:
             await reader.wait(left)
@@ -168,15 +182,22 @@ class Follower:
         """For how many seconds at least the store's lease table has been whole."""
         return self._listing.whole_for(self._now())
 
+    async def _resume(self, reader: LogReader, lineage: str) -> bool:
+        """Go on from the snapshot on disk, if there is one and the store still holds its place."""
+        self.learn(await self._archive.restore(lineage))
+        while not self._lost and (mark := self._archive.next_mark()) is not None:
+            self.highest = max(self.highest, mark.position)
+            self._denylist.watermark = mark
+            answer = await read_on(reader, mark, self._apply)
+            if answer is None:
+                return True
+            self._diverged(answer)
+        return False
+
     async def _load(self, reader: LogReader) -> None:
         snapshot = await reader.snapshot()
         if self._lost:
-            # What the store has lost and this replica still has. It has been refusing it all along.
-            held = {entry.tag for entry in snapshot.entries}
-            missing = [entry for entry in self._denylist if entry.tag not in held and entry.proof]
-            if missing:
-                log.warning("offering %d entries that the store has lost", len(missing))
-                await reader.offer(missing)
+            self._offering.begin(self._denylist.recent(), snapshot.entries)
             self._lost = False
         self.learn(snapshot.entries)
         self._denylist.watermark = snapshot.watermark
@@ -200,8 +221,8 @@ class Follower:
         self.ready.set()
         if started.monotonic - self._pruned_at > _PRUNE_EVERY:
             self._pruned_at = started.monotonic
+            self._archive.prune_soon(store_time)
             with self._learning:
-                self._denylist.prune(store_time)
                 self._keys.drop(store_time)
 
     def _refuse(self, cause: str) -> None:
@@ -223,8 +244,10 @@ class Follower:
 
     async def _leave(self, reader: LogReader) -> None:
         try:
-            async with asyncio.timeout(self._max_staleness):
-                await reader.release(self._lease_id)
+            # Whoever counts the leases must not overlook a replica that may still answer.
+            if not is_open(self.window, self._now()):
+                async with asyncio.timeout(self._max_staleness):
+                    await reader.release(self._lease_id)
         except (AnnulError, TimeoutError):
             log.debug("the store is out of reach; the lease just falls silent")
         finally:
@@ -261,11 +284,7 @@ class Follower:
             else:
                 changes = await reader.changes(mark, _BATCH)
             if isinstance(changes, Diverged):
-                if not changes.pruned:
-                    self._alarm("the store lost entries; keeping every revocation known before")
-                    self._lost = True
-                    self._listing.broke()
-                self._denylist.watermark = None
+                self._diverged(changes)
                 return False
             if not changes:
                 raise StoreUnavailable("the store's log is behind its own head")
@@ -273,6 +292,13 @@ class Follower:
             if changes[-1].position >= head.position:
                 break
         return True
+
+    def _diverged(self, answer: Diverged) -> None:
+        if not answer.pruned:
+            self._alarm("the store lost entries; keeping every revocation known before")
+            self._lost = True
+            self._listing.broke()
+        self._denylist.watermark = None
 
     async def _read_news(self, reader: LogReader) -> bool:
         """Apply what has come since; say whether anything has."""
@@ -291,6 +317,7 @@ class Follower:
 
     def _apply(self, entries: tuple[Revocation, ...]) -> None:
         if entries:
+            self._offering.came(entries)
             self.learn(entries)
             self._denylist.watermark = entries[-1].watermark
 

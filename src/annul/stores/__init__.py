@@ -28,9 +28,11 @@ _BACKENDS = {
     "rediss": "annul.stores.redis",
     "valkey": "annul.stores.redis",
     "valkeys": "annul.stores.redis",
+    "postgresql": "annul.stores.postgres",
+    "postgres": "annul.stores.postgres",
 }
-_EXTRAS = {"redis": "redis", "psycopg": "postgres", "psycopg_pool": "postgres"}
-_EXAMPLES = "memory://, sqlite:///annul.db, redis://localhost/0 or valkey://localhost/0"
+_EXTRAS = {"redis": "redis", "psycopg": "postgres"}
+_EXAMPLES = "memory://, sqlite:///annul.db, redis://localhost/0 or postgresql://localhost/annul"
 
 
 def open_store(

@@ -1,0 +1,340 @@
+"""What ten million revoked ids take: room, look-ups, loading, and pauses while they are woven.
+
+    python bench/size.py            ten million
+    python bench/size.py --quick    a tenth of them
+
+Set and dict are Python's own, of the same fingerprints, measured in the same run. Each structure is
+made in a process of its own, so that what one leaves behind is not counted for the next.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from array import array
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import annul
+from annul.core.base import Base
+from annul.core.denylist import Denylist
+from annul.core.id_table import EMPTY, IdTable, make_index
+from annul.core.revocation import Kind, Position, Reason, Revocation, Watermark
+from annul.core.segments import Segment
+from annul.core.snapshot import Snapshot, encode
+from annul.core.steps import in_one_go
+from annul.replica.archive import Archive
+from annul.replica.disk import Draft, SnapshotFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+ISSUER, AUDIENCE = "https://auth.example", "https://api.example"
+NOW = 1_800_000_000
+LEARNT = 100_000
+ASKED = 500_000
+
+
+def main() -> int:
+    """Run everything and print a table, or JSON with ``--json``."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the ids")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    parser.add_argument("--part", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    count = 1_000_000 if options.quick else 10_000_000
+    if options.part:
+        name, file = options.part
+        print(json.dumps(PARTS[name](Path(file), count)))
+        return 0
+    rows = sizes(quick=options.quick)
+    if options.json:
+        print(json.dumps({"rows": rows}, indent=1))
+    for what, figure, unit, aim in () if options.json else rows:
+        print(f"{what:<66} {figure:>10.2f} {unit:<6} {aim}")
+    return 0
+
+
+def sizes(*, quick: bool) -> list[tuple[str, float, str, str]]:
+    """Run the parts, each in a process of its own, and return their rows."""
+    rows: list[tuple[str, float, str, str]] = []
+    with tempfile.TemporaryDirectory(dir=Path.home() / ".cache" if CACHE.is_dir() else None) as at:
+        for part in PARTS:
+            command = [sys.executable, __file__, "--part", part, f"{at}/snapshot"]
+            done = subprocess.run(
+                command + ["--quick"] * quick, stdout=subprocess.PIPE, text=True, check=True
+            )
+            rows += [tuple(row) for row in json.loads(done.stdout)]
+    return rows
+
+
+CACHE = Path.home() / ".cache"
+
+
+def random_ids(count: int) -> tuple[array[int], array[int]]:
+    """Return sorted first halves of fingerprints and their other halves, the same every time."""
+    source = random.Random(7)
+    firsts = array("Q")
+    firsts.frombytes(source.randbytes(8 * count))
+    rests = array("I")
+    rests.frombytes(source.randbytes(4 * count))
+    return array("Q", sorted(firsts)), rests
+
+
+def fingerprints(count: int) -> list[bytes]:
+    firsts, rests = random_ids(count)
+    return [
+        first.to_bytes(8, sys.byteorder) + rest.to_bytes(4, sys.byteorder)
+        for first, rest in zip(firsts, rests, strict=True)
+    ]
+
+
+def make(file: Path, count: int) -> list[Any]:
+    """Write the snapshot that the other parts read."""
+    firsts, rests = random_ids(count)
+    marks = bytes(number % 8 for number in range(256)) * (count // 256 + 1)
+    segments = [Segment(NOW + 3600 * each, count // 8) for each in range(1, 9)]
+    table = IdTable(firsts, in_one_go(make_index(firsts)), rests, marks[:count], segments)
+    snapshot = Snapshot(
+        issuer=ISSUER,
+        lineage="bench",
+        watermarks=(Watermark(NOW, count, b"tag"),),
+        pruned_by=float(NOW),
+        base=Base(table, EMPTY, issuer=ISSUER),
+        others=(),
+    )
+    with Draft(file) as draft:
+        draft.write(encode(snapshot))
+        draft.publish()
+    return [row("the file, per id", file.stat().st_size / count, "bytes", "aim 16")]
+
+
+# --- room and look-ups --------------------------------------------------------------------------
+
+
+def base(file: Path, count: int) -> list[Any]:
+    """Load the snapshot and look ids up in it."""
+    before = memory()
+    start = time.perf_counter()
+    mapped = SnapshotFile(file).read(issuer=ISSUER, lineage="bench")
+    took = time.perf_counter() - start
+    assert mapped is not None
+    found = mapped.snapshot.base
+    rows = [
+        row(f"loading {count} ids, checked", took, "s", "aim 5"),
+        row("base: resident memory, mapped file included, per id", per(before, count), "bytes", ""),
+        row("base: of that its own", per(before, count, "RssAnon"), "bytes", ""),
+    ]
+    table = found.tokens
+    known = [
+        table.firsts[place].to_bytes(8, sys.byteorder)
+        + table.rests[place].to_bytes(4, sys.byteorder)
+        for place in random.Random(1).sample(range(count), min(ASKED, count))
+    ]
+    assert all(table.find(each) >= 0 for each in known[:1000])
+    rows += asked("base", lambda ids: [table.find(each) for each in ids], known)
+    rows += asked("base, through Base.find", lambda ids: [found.find(i, None) for i in ids], known)
+    return rows
+
+
+def python_set(_file: Path, count: int) -> list[Any]:
+    """Hold the same ids in a set."""
+    before, start = memory(), time.perf_counter()
+    held = set(fingerprints(count))
+    took = time.perf_counter() - start
+    gc.collect()
+    rows = [
+        row(f"set: making it of {count} ids", took, "s", ""),
+        row("set: resident memory per id", per(before, count), "bytes", ""),
+    ]
+    known = random.Random(1).sample(list(held), min(ASKED, count))
+    return rows + asked("set", lambda ids: [each in held for each in ids], known)
+
+
+def python_dict(_file: Path, count: int) -> list[Any]:
+    """Hold the same ids in a dict, with a reason."""
+    before, start = memory(), time.perf_counter()
+    held = dict.fromkeys(fingerprints(count), Reason.LOGOUT)
+    took = time.perf_counter() - start
+    gc.collect()
+    rows = [
+        row(f"dict: making it of {count} ids", took, "s", ""),
+        row("dict: resident memory per id", per(before, count), "bytes", ""),
+    ]
+    known = random.Random(1).sample(list(held), min(ASKED, count))
+    return rows + asked("dict", lambda ids: [held.get(each) for each in ids], known)
+
+
+def asked(what: str, ask: Callable[[Sequence[bytes]], object], known: list[bytes]) -> list[Any]:
+    unknown = [os.urandom(12) for _ in known]
+    rows = []
+    for kind, ids in (("hit", known), ("miss", unknown)):
+        for name, batch in (
+            ("hot", ids[:1] * 50_000),
+            ("20,000 in random order", ids[:20_000] * 2),
+            (f"{len(ids):,} in random order", ids),
+        ):
+            random.Random(2).shuffle(batch)
+            rounds = []
+            for _ in range(5):
+                fresh = [bytes(bytearray(each)) for each in batch]  # no hash is remembered
+                gc.collect()
+                start = time.perf_counter()
+                ask(fresh)
+                rounds.append((time.perf_counter() - start) / len(batch))
+            rows.append(row(f"{what}: {kind}, {name}", median(rounds) * 1e9, "ns", "aim 1000"))
+    return rows
+
+
+# --- pauses -------------------------------------------------------------------------------------
+
+
+def pauses(file: Path, count: int) -> list[Any]:
+    """Weave what was learnt into the base while a thread verifies, and measure its gaps."""
+    denylist = Denylist()
+    archive = Archive(denylist, issuer=ISSUER, path=file)
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+
+    def run(work: Any) -> Any:  # noqa: ANN401 - whatever the coroutine returns
+        return asyncio.run_coroutine_threadsafe(work, loop)
+
+    run(archive.restore("bench")).result()
+    denylist.watermark = Watermark(NOW, count, b"tag")
+    denylist.apply(learnt(LEARNT + 30_000))
+    verify, tokens = verifying(denylist)
+    rows = [gap_row("nothing else going on", gaps(verify, tokens, lambda: True, at_least=3.0))]
+    held = denylist.base
+    work = run(archive.renew("bench"))
+    start = time.perf_counter()
+    found = gaps(verify, tokens, work.done)
+    took = time.perf_counter() - start
+    work.result()
+    assert denylist.base is not held
+    assert denylist.outside < 40_000, denylist.outside
+    rows += [row(f"weaving {LEARNT} ids into {count}", took, "s", "")]
+    rows += [gap_row("while they are woven and adopted", found)]
+    del held
+    # Then an hour passes: an eighth of the base and all that was learnt expires.
+    denylist.apply(learnt(LEARNT))
+
+    work = run(archive.prune(NOW + 3601))
+    rows += [gap_row("while they are pruned", gaps(verify, tokens, work.done))]
+    work.result()
+    # What remains expires up to a half, and is left out of the next base.
+    denylist.prune(NOW + 5 * 3600)
+    work = run(archive.renew("bench"))
+    rows += [gap_row("while half of the base is left out", gaps(verify, tokens, work.done))]
+    work.result()
+    return rows
+
+
+def learnt(count: int) -> list[Revocation]:
+    return [
+        Revocation(
+            position=Position(NOW, number),
+            tag=os.urandom(16),
+            issuer=ISSUER,
+            kind=Kind.TOKEN if number % 2 else Kind.SESSION,
+            fingerprint=os.urandom(12),
+            reason=Reason.LOGOUT,
+            at=float(NOW),
+            expires_at=NOW + 1 + number % 3600,
+        )
+        for number in range(count)
+    ]
+
+
+def verifying(denylist: Denylist) -> tuple[Callable[[str], object], list[str]]:
+    key = annul.PrivateKey.generate("ES256")
+    issuer = annul.Issuer(key=key, issuer=ISSUER, audience=AUDIENCE, ttl=3600, clock=lambda: NOW)
+    verifier = annul.Verifier(
+        jwks=annul.JWKS([key.public]),
+        policy=annul.Policy(issuer=ISSUER, audience=AUDIENCE),
+        denylist=denylist,
+        clock=lambda: NOW,
+    )
+    tokens = [
+        issuer.issue(
+            subject=f"user-{number}", client_id="web", since=Position(NOW, 0), sid=f"sid-{number}"
+        ).text
+        for number in range(2000)
+    ]
+    for token in tokens:
+        verifier.verify(token)
+    return verifier.verify, tokens
+
+
+def gaps(
+    verify: Callable[[str], object],
+    tokens: list[str],
+    done: Callable[[], bool],
+    *,
+    at_least: float = 0.5,
+) -> list[float]:
+    """Verify until ``done``; return the times between two verifications beyond 0.5 ms, in order."""
+    found: list[float] = []
+    clock = time.perf_counter
+    last = begin = clock()
+    while not done() or clock() - begin < at_least:
+        for token in tokens:
+            verify(token)
+            now = clock()
+            if now - last > 0.0005:
+                found.append(now - last)
+            last = now
+    return sorted(found) or [0.0005]
+
+
+def gap_row(what: str, found: list[float]) -> Any:  # noqa: ANN401 - a row
+    late = sum(gap > 0.005 for gap in found)
+    print(
+        f"{what}: {len(found)} gaps over 0.5 ms, {late} over 5 ms, longest"
+        f" {', '.join(f'{gap * 1e3:.1f}' for gap in found[-5:])} ms",
+        file=sys.stderr,
+    )
+    return row(f"longest pause of a verifying thread, {what}", found[-1] * 1e3, "ms", "aim 5")
+
+
+# --- measuring ----------------------------------------------------------------------------------
+
+
+def memory() -> dict[str, int]:
+    """Return the kilobytes that this process has resident, by kind."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return {
+        line.split(":")[0]: int(line.split()[1])
+        for line in lines
+        if line.startswith(("VmRSS", "Rss"))
+    }
+
+
+def per(before: dict[str, int], count: int, kind: str = "VmRSS") -> float:
+    return (memory()[kind] - before[kind]) * 1024 / count
+
+
+def row(what: str, figure: float, unit: str, aim: str) -> tuple[str, float, str, str]:
+    return what, figure, unit, aim
+
+
+PARTS: dict[str, Callable[[Path, int], list[Any]]] = {
+    "make": make,
+    "base": base,
+    "set": python_set,
+    "dict": python_dict,
+    "pauses": pauses,
+}
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,179 @@
+"""What goes wrong: drawn from the seed, begun now and then, and over when the world heals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from tests.simulation.cast import Member, Stage
+    from tests.simulation.network import Link
+    from tests.simulation.virtual_time import Machine
+
+SAFE = {
+    "cut": 10,
+    "slow": 6,
+    "lossy": 4,
+    "pause": 5,
+    "suspend": 4,
+    "jump": 4,
+    "restart": 4,
+    "fork": 3,
+    "store_restart": 2,
+}
+REPLICATED = {"promote": 6}
+UNSAFE = {"roll_back": 5, "wipe": 2}
+
+PROFILES = {
+    "durable": SAFE,
+    "replicated": SAFE | REPLICATED,
+    "unsafe": SAFE | UNSAFE,
+}
+
+
+class Nemesis:
+    """Does harm until ``heal``."""
+
+    def __init__(self, stage: Stage, kinds: dict[str, int], rate: float) -> None:
+        self.stage = stage
+        self.world = stage.world
+        self.random: Random = stage.world.random
+        self.kinds = kinds
+        self.rate = rate
+        self.over = False
+        self._undo: dict[int, Callable[[], None]] = {}
+        self._serial = 0
+        # A machine either sleeps or has its clock set: both at once cannot be told from no time.
+        self._sleepers = [m for m in self._machines() if self.random.random() < 0.5]
+
+    def _machines(self) -> list[Machine]:
+        return list(dict.fromkeys(member.machine for member in self.stage.members))
+
+    def begin(self) -> None:
+        self.world.after(self.random.expovariate(self.rate), self._strike)
+
+    def _strike(self) -> None:
+        if self.over:
+            return
+        (kind,) = self.random.choices(list(self.kinds), list(self.kinds.values()))
+        self.stage.history.note("fault", kind)
+        getattr(self, kind)()
+        self.begin()
+
+    def _until(self, seconds: float, undo: Callable[[], None]) -> None:
+        """Undo something after a while, or when the world heals."""
+        self._serial += 1
+        serial = self._serial
+        self._undo[serial] = undo
+
+        def end() -> None:
+            if self._undo.pop(serial, None) is not None:
+                undo()
+
+        self.world.after(seconds, end)
+
+    def heal(self) -> None:
+        """End everything that goes wrong."""
+        self.over = True
+        self.stage.history.note("healed")
+        for serial in list(self._undo):
+            self._undo.pop(serial)()
+        for member in self.stage.members:
+            member.link.heal()
+        self.stage.model.reunite()
+        self.stage.history.healed = self.world.now
+
+    def _member(self) -> Member:
+        return self.random.choice(self.stage.members)
+
+    def _short(self) -> float:
+        return self.random.choice((0.05, 0.3, 1.0, 2.5, 5.0)) * self.random.uniform(0.7, 1.3)
+
+    # --- the network ------------------------------------------------------------------
+
+    def cut(self) -> None:
+        link = self._member().link
+        which = self.random.choice(("mute", "deaf", "both"))
+        link.mute, link.deaf = which != "deaf", which != "mute"
+        self._until(self._short(), lambda: _join(link))
+
+    def slow(self) -> None:
+        link = self._member().link
+        link.delay = self.random.choice((0.02, 0.1, 0.4, 1.0))
+        self._until(self._short(), link.heal)
+
+    def lossy(self) -> None:
+        link = self._member().link
+        link.loss, link.twice = 0.3, 0.3
+        self._until(self._short(), link.heal)
+
+    # --- processes and machines -------------------------------------------------------
+
+    def pause(self) -> None:
+        process = self._member().process
+        if process.paused:
+            return
+        process.pause(on=True)
+        long = 40.0 if self.random.random() < 0.03 else 0.0
+        self._until(self._short() + long, lambda: process.pause(on=False))
+
+    def suspend(self) -> None:
+        machine = self._member().machine
+        if machine.suspended or machine not in self._sleepers:
+            return
+        machine.suspend()
+        self._until(self._short(), machine.resume)
+
+    def jump(self) -> None:
+        machine = self._member().machine
+        if machine in self._sleepers:
+            return
+        by = self.random.choice((-3600.0, -3600.0, -20.0, -2.0, 3600.0))
+        machine.jump(by)
+        self._until(self._short(), lambda: machine.jump(-by))
+
+    def restart(self) -> None:
+        member = self._member()
+        if not member.process.dead:
+            member.die()
+            self._until(self.random.uniform(0.05, 1.5), member.start)
+
+    def fork(self) -> None:
+        if not self.stage.verifiers:
+            return
+        member = self.random.choice(self.stage.verifiers)
+        if member.process.runs and not member.process.dead:
+            member.fork()
+
+    # --- the store --------------------------------------------------------------------
+
+    def store_restart(self) -> None:
+        self.stage.model.stop()
+        self._until(self.random.uniform(0.02, 1.0), self.stage.model.start)
+
+    def promote(self) -> None:
+        model = self.stage.model
+        if model.heir is not None:
+            return
+        model.reunite()
+        model.begin_promotion()
+        behind = {m.process for m in self.stage.members if self.random.random() < 0.5}
+
+        def take_over() -> None:
+            model.promote(keep=lambda: self.random.random() < 0.6, behind=behind)
+            if not self.over:
+                self._until(self._short(), model.reunite)
+
+        self._until(self.random.uniform(0.01, 0.3), take_over)
+
+    def roll_back(self) -> None:
+        self.stage.model.roll_back()
+
+    def wipe(self) -> None:
+        self.stage.model.wipe()
+
+
+def _join(link: Link) -> None:
+    link.mute = link.deaf = False

@@ -1,0 +1,148 @@
+"""One simulation from one seed: set the stage, let things happen, heal, and judge."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.simulation.cast import HORIZON, AuthorityMember, Member, Stage
+from tests.simulation.checker import Violation, judge
+from tests.simulation.edges import edges
+from tests.simulation.faults import PROFILES, Nemesis
+from tests.simulation.history import History, Token
+from tests.simulation.probes import Probes
+from tests.simulation.store_model import StoreModel
+from tests.simulation.virtual_time import Machine, World
+from tests.simulation.workload import Desk
+
+if TYPE_CHECKING:
+    from random import Random
+
+_STALENESS = (0.25, 0.5, 1.0, 2.0, 3.0)
+_BEGINNING = 1.5
+_LONGEST_ENDING = 11.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a seed."""
+
+    seed: int
+    profile: str
+    violations: tuple[Violation, ...]
+    digest: str
+    trace: tuple[str, ...]
+    accepted: int
+    answers: int
+
+
+def profile_of(seed: int) -> str:
+    """Return what kind of store and trouble a seed is about."""
+    return ("durable", "replicated", "unsafe", "durable", "replicated")[seed % 5]
+
+
+def simulate(seed: int) -> Result:
+    """Play one seed and judge what happened."""
+    world = World(seed)
+    profile = profile_of(seed)
+    with edges(world):
+        try:
+            stage = set_stage(world)
+            play(stage, profile)
+            history = stage.history
+            violations = judge(stage)
+            return Result(
+                seed,
+                profile,
+                tuple(violations),
+                history.digest,
+                tuple(history.latest),
+                sum(answer.outcome == "accepted" for answer in history.answers),
+                len(history.answers),
+            )
+        finally:
+            world.close()
+
+
+def set_stage(world: World) -> Stage:
+    """Put machines and processes where they belong."""
+    random = world.random
+    stage = Stage(world, StoreModel(world, _machine(world, random)), History(world))
+    stage.access_ttl = random.choice((6, 900, 900))
+    count = random.choice((1, 2, 2, 3))
+    for number in range(count):
+        machine = _machine(world, random)
+        delta = random.choice(_STALENESS)
+        stage.authorities.append(AuthorityMember(stage, machine, f"A{number}", delta=delta))
+    shared: Machine | None = None
+    for number in range(random.choice((1, 2, 3))):
+        machine = shared or _machine(world, random)
+        shared = machine if random.random() < 0.3 else None
+        delta = random.choice(_STALENESS)
+        leeway = random.choice((0.0, 0.0, 300.0))
+        stage.verifiers.append(Member(stage, machine, f"V{number}", delta=delta, leeway=leeway))
+    return stage
+
+
+def _machine(world: World, random: Random) -> Machine:
+    rate = 1 + random.uniform(-500e-6, 500e-6)
+    return Machine(world, rate=rate, skew=random.choice((0.0, random.uniform(-28, 28))))
+
+
+def play(stage: Stage, profile: str) -> None:
+    """Let everything happen until some time after the world has healed."""
+    world, random = stage.world, stage.world.random
+    nemesis = Nemesis(stage, PROFILES[profile], rate=random.choice((0.5, 1.0, 2.0)))
+    trouble = random.uniform(8, 16)
+    probes = Probes(stage)
+    serve(stage, _BEGINNING + trouble, every=random.choice((0.15, 0.4)))
+    world.run_until(_BEGINNING)
+    stage.model.save()
+    nemesis.begin()
+    probes.begin()
+    world.run_until(_BEGINNING + trouble / 2)
+    if random.random() < 0.5:
+        stage.model.save()
+    world.run_until(_BEGINNING + trouble)
+    nemesis.heal()
+    finish(stage, probes)
+
+
+def serve(stage: Stage, until: float, *, every: float) -> None:
+    """Have people at every authority, after a restart as well."""
+    manned: set[object] = set()
+
+    def man() -> None:
+        for member in stage.authorities:
+            if member.process not in manned and not member.process.dead:
+                manned.add(member.process)
+                member.process.start(Desk(stage, member).open(until, every))
+        if stage.world.now < until:
+            stage.world.after(0.5, man)
+
+    man()
+
+
+def finish(stage: Stage, probes: Probes) -> None:
+    """See that everything works again in time, and that nothing is missing in the end."""
+    world, history = stage.world, stage.history
+    late: list[Token] = []
+
+    async def log_in(member: AuthorityMember) -> None:
+        for _ in range(20):
+            try:
+                late.append(await Desk(stage, member).login("dave", "late"))
+            except Exception as error:  # noqa: BLE001 - said by the checker if it stays so
+                history.note(member.name, "late login", type(error).__name__)
+                await asyncio.sleep(0.1)
+            else:
+                return
+        history.unexpected.append(f"{member.name} cannot log anybody in after healing")
+
+    for member in stage.authorities:
+        member.process.start(log_in(member))
+    world.run_until(history.healed + 2 * HORIZON + 1)
+    probes.final("healed", [*history.tokens])
+    world.run_until(history.healed + _LONGEST_ENDING)
+    probes.final("end", [*history.tokens])
