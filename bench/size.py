@@ -10,7 +10,6 @@ made in a process of its own, so that what one leaves behind is not counted for 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import gc
 import json
 import os
@@ -18,7 +17,6 @@ import random
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from array import array
 from pathlib import Path
@@ -26,23 +24,18 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-import annul
 from annul.core.base import Base
-from annul.core.denylist import Denylist
 from annul.core.id_table import EMPTY, IdTable, make_index
-from annul.core.revocation import Kind, Position, Reason, Revocation, Watermark
+from annul.core.revocation import Reason, Watermark
 from annul.core.segments import Segment
 from annul.core.snapshot import Snapshot, encode
 from annul.core.steps import in_one_go
-from annul.replica.archive import Archive
 from annul.replica.disk import Draft, SnapshotFile
+from bench.pauses import ISSUER, NOW, judging, pauses, row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-ISSUER, AUDIENCE = "https://auth.example", "https://api.example"
-NOW = 1_800_000_000
-LEARNT = 100_000
 ASKED = 500_000
 
 
@@ -58,28 +51,30 @@ def main() -> int:
         name, file = options.part
         print(json.dumps(PARTS[name](Path(file), count)))
         return 0
-    rows = sizes(quick=options.quick)
-    if options.json:
+    return show_sizes(quick=options.quick, as_json=options.json)
+
+
+def show_sizes(*, quick: bool, as_json: bool) -> int:
+    """Measure, and print what came out."""
+    rows = sizes(quick=quick)
+    if as_json:
         print(json.dumps({"rows": rows}, indent=1))
-    for what, figure, unit, aim in () if options.json else rows:
-        print(f"{what:<66} {figure:>10.2f} {unit:<6} {aim}")
+    for what, figure, unit, aim in () if as_json else rows:
+        print(f"{what:<70} {figure:>10.2f} {unit:<6} {aim}")
     return 0
 
 
 def sizes(*, quick: bool) -> list[tuple[str, float, str, str]]:
     """Run the parts, each in a process of its own, and return their rows."""
     rows: list[tuple[str, float, str, str]] = []
-    with tempfile.TemporaryDirectory(dir=Path.home() / ".cache" if CACHE.is_dir() else None) as at:
+    with tempfile.TemporaryDirectory() as folder:
         for part in PARTS:
-            command = [sys.executable, __file__, "--part", part, f"{at}/snapshot"]
+            command = [sys.executable, __file__, "--part", part, f"{folder}/snapshot"]
             done = subprocess.run(
                 command + ["--quick"] * quick, stdout=subprocess.PIPE, text=True, check=True
             )
             rows += [tuple(row) for row in json.loads(done.stdout)]
     return rows
-
-
-CACHE = Path.home() / ".cache"
 
 
 def random_ids(count: int) -> tuple[array[int], array[int]]:
@@ -197,116 +192,6 @@ def asked(what: str, ask: Callable[[Sequence[bytes]], object], known: list[bytes
     return rows
 
 
-# --- pauses -------------------------------------------------------------------------------------
-
-
-def pauses(file: Path, count: int) -> list[Any]:
-    """Weave what was learnt into the base while a thread verifies, and measure its gaps."""
-    denylist = Denylist()
-    archive = Archive(denylist, issuer=ISSUER, path=file)
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, daemon=True).start()
-
-    def run(work: Any) -> Any:  # noqa: ANN401 - whatever the coroutine returns
-        return asyncio.run_coroutine_threadsafe(work, loop)
-
-    run(archive.restore("bench")).result()
-    denylist.watermark = Watermark(NOW, count, b"tag")
-    denylist.apply(learnt(LEARNT + 30_000))
-    verify, tokens = verifying(denylist)
-    rows = [gap_row("nothing else going on", gaps(verify, tokens, lambda: True, at_least=3.0))]
-    held = denylist.base
-    work = run(archive.renew("bench"))
-    start = time.perf_counter()
-    found = gaps(verify, tokens, work.done)
-    took = time.perf_counter() - start
-    work.result()
-    assert denylist.base is not held
-    assert denylist.outside < 40_000, denylist.outside
-    rows += [row(f"weaving {LEARNT} ids into {count}", took, "s", "")]
-    rows += [gap_row("while they are woven and adopted", found)]
-    del held
-    # Then an hour passes: an eighth of the base and all that was learnt expires.
-    denylist.apply(learnt(LEARNT))
-
-    work = run(archive.prune(NOW + 3601))
-    rows += [gap_row("while they are pruned", gaps(verify, tokens, work.done))]
-    work.result()
-    # What remains expires up to a half, and is left out of the next base.
-    denylist.prune(NOW + 5 * 3600)
-    work = run(archive.renew("bench"))
-    rows += [gap_row("while half of the base is left out", gaps(verify, tokens, work.done))]
-    work.result()
-    return rows
-
-
-def learnt(count: int) -> list[Revocation]:
-    return [
-        Revocation(
-            position=Position(NOW, number),
-            tag=os.urandom(16),
-            issuer=ISSUER,
-            kind=Kind.TOKEN if number % 2 else Kind.SESSION,
-            fingerprint=os.urandom(12),
-            reason=Reason.LOGOUT,
-            at=float(NOW),
-            expires_at=NOW + 1 + number % 3600,
-        )
-        for number in range(count)
-    ]
-
-
-def verifying(denylist: Denylist) -> tuple[Callable[[str], object], list[str]]:
-    key = annul.PrivateKey.generate("ES256")
-    issuer = annul.Issuer(key=key, issuer=ISSUER, audience=AUDIENCE, ttl=3600, clock=lambda: NOW)
-    verifier = annul.Verifier(
-        jwks=annul.JWKS([key.public]),
-        policy=annul.Policy(issuer=ISSUER, audience=AUDIENCE),
-        denylist=denylist,
-        clock=lambda: NOW,
-    )
-    tokens = [
-        issuer.issue(
-            subject=f"user-{number}", client_id="web", since=Position(NOW, 0), sid=f"sid-{number}"
-        ).text
-        for number in range(2000)
-    ]
-    for token in tokens:
-        verifier.verify(token)
-    return verifier.verify, tokens
-
-
-def gaps(
-    verify: Callable[[str], object],
-    tokens: list[str],
-    done: Callable[[], bool],
-    *,
-    at_least: float = 0.5,
-) -> list[float]:
-    """Verify until ``done``; return the times between two verifications beyond 0.5 ms, in order."""
-    found: list[float] = []
-    clock = time.perf_counter
-    last = begin = clock()
-    while not done() or clock() - begin < at_least:
-        for token in tokens:
-            verify(token)
-            now = clock()
-            if now - last > 0.0005:
-                found.append(now - last)
-            last = now
-    return sorted(found) or [0.0005]
-
-
-def gap_row(what: str, found: list[float]) -> Any:  # noqa: ANN401 - a row
-    late = sum(gap > 0.005 for gap in found)
-    print(
-        f"{what}: {len(found)} gaps over 0.5 ms, {late} over 5 ms, longest"
-        f" {', '.join(f'{gap * 1e3:.1f}' for gap in found[-5:])} ms",
-        file=sys.stderr,
-    )
-    return row(f"longest pause of a verifying thread, {what}", found[-1] * 1e3, "ms", "aim 5")
-
-
 # --- measuring ----------------------------------------------------------------------------------
 
 
@@ -324,15 +209,12 @@ def per(before: dict[str, int], count: int, kind: str = "VmRSS") -> float:
     return (memory()[kind] - before[kind]) * 1024 / count
 
 
-def row(what: str, figure: float, unit: str, aim: str) -> tuple[str, float, str, str]:
-    return what, figure, unit, aim
-
-
 PARTS: dict[str, Callable[[Path, int], list[Any]]] = {
     "make": make,
     "base": base,
     "set": python_set,
     "dict": python_dict,
+    "judging": judging,
     "pauses": pauses,
 }
 

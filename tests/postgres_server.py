@@ -119,6 +119,11 @@ class PostgresServer:
         self._send(reversed(mine), signal.SIGKILL)
         process.wait()
         self._process = None
+        # The shared memory is theirs until the last one is gone.
+        deadline = time.monotonic() + _START_WITHIN
+        while any(map(_is_alive, mine)):
+            assert time.monotonic() < deadline, "a process of the server does not end"
+            time.sleep(0.001)
 
     def freeze(self) -> None:
         """Stop all processes in their tracks; their sockets stay open."""
@@ -217,6 +222,14 @@ class PostgresServer:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether a process still runs, as far as the system tells."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 def _children(parent: int) -> list[int]:

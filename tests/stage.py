@@ -14,6 +14,7 @@ import annul
 from annul.core.encoding import b64url_decode
 from annul.stores import open_store
 from annul.testing import FixedClock
+from tests.postgres_server import PostgresServer
 from tests.servers import RedisServer
 from tests.waiting import eventually
 
@@ -166,6 +167,10 @@ def _stage(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[
         url = f"memory://{uuid.uuid4().hex}"
     elif kind == "sqlite":
         url = f"sqlite:///{folder}/annul.db"
+    elif kind == "postgres":
+        database = request.getfixturevalue("postgres_server")
+        assert isinstance(database, PostgresServer)
+        url = database.store_url()
     else:
         server = request.getfixturevalue("redis_server")
         assert isinstance(server, RedisServer)
@@ -193,7 +198,7 @@ def server_stage(own_redis: RedisServer, tmp_path: Path) -> Iterator[Stage]:
         yield stage
 
 
-@pytest.fixture(params=["sqlite", "valkey"])
+@pytest.fixture(params=["sqlite", "valkey", "postgres"])
 def shared_stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
     """A store of each kind that other processes can reach."""
     yield from _stage(request.param, request, tmp_path)

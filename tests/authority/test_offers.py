@@ -192,6 +192,19 @@ def test_until_when_it_is_remembered_is_worked_out_again(stage: Stage, claimed: 
     assert entry.position.seq == (receipt.seq or 0) + 1
 
 
+@pytest.mark.parametrize("kind", [Kind.SUBJECT, Kind.SESSION, Kind.CLIENT, Kind.TOKEN])
+def test_what_has_run_out_does_not_come_back(stage: Stage, kind: Kind) -> None:
+    # At a position of today it would end sessions that it has nothing to do with.
+    authority = stage.authority(session_ttl=3600, idle_ttl=3600)
+    grant = authority.login("alice", client_id="web")
+    values = {Kind.CLIENT: "web", Kind.SESSION: grant.session_id, Kind.TOKEN: grant.jti}
+    week_ago = time.time() - 7 * 86_400
+    offer(stage, proven(authority, lost(kind, values.get(kind, "alice"), at=week_ago)))
+    await_settled(stage)
+    assert stage.entries() == ()
+    assert outcome(authority.verify, grant.access_token) == ACCEPTED
+
+
 def test_a_revocation_of_a_key_takes_the_key_out_of_the_ring(stage: Stage) -> None:
     authority = stage.authority()
     grant = authority.login("alice", client_id="web")

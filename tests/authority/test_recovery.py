@@ -130,6 +130,19 @@ def test_a_revocation_after_the_loss_covers_sessions_from_before_it(story: Story
         await_outcome(verifier.verify, story.late.access_token, "revoked")
 
 
+def test_one_by_an_authority_that_was_not_there_covers_them_too(story: Story) -> None:
+    # It has never seen those positions; the replicas that have say so in their leases.
+    story.authority.close()
+    story.lose()
+    eventually(lambda: story.replica.alarms)
+    newcomer = story.stage.authority()
+    newcomer._authority._keeper.stop()  # before it is given anything back
+    receipt = newcomer.revoke(annul.SubjectId("late"))
+    assert annul.Position(receipt.epoch or 0, receipt.seq or 0) > (story.head.epoch, story.head.seq)
+    for verifier in (newcomer, story.replica):
+        await_outcome(verifier.verify, story.late.access_token, "revoked")
+
+
 def test_a_login_after_the_loss_is_not_ended_by_what_was_lost(story: Story) -> None:
     story.lose()
     story.refill()

@@ -52,6 +52,7 @@ RESULTS: dict[str, Callable[[], dict[str, Any]]] = {
     "keys revoke": lambda: log_in() and document("keys", "revoke", signing_key()),
     "keys import": lambda: document("keys", "import", "-", stdin=annul("keys", "new").out),
     "keys export": lambda: log_in() and document("keys", "export", signing_key()),
+    "replicas": lambda: log_in() and document("replicas"),
     "demo": lambda: document("demo"),
     "doctor": lambda: log_in() and document("doctor"),
 }

@@ -208,7 +208,11 @@ def test_nothing_changes_for_shorter_tokens_or_keys_that_sign_no_more(
 
 def handles(ring: Keyring, now: float, start: int) -> Keyring:
     numbers = count(start)
-    return ring.add_secret(Purpose.HANDLE, now=now, needed_for=3600.0, entropy=lambda size: bytes([next(numbers)]) * size
+    return ring.add_secret(
+        Purpose.HANDLE,
+        now=now,
+        needed_for=3600.0,
+        entropy=lambda size: bytes([next(numbers)]) * size,
     )
 
 

@@ -11,7 +11,6 @@ from annul.authority.kek import KekSource
 from annul.authority.recovery import Recovery
 from annul.authority.rotation import Rotation
 from annul.authority.settings import Settings
-from annul.core.denylist import Denylist
 from annul.core.encoding import b64url_encode
 from annul.core.jwks import JWKS
 from annul.core.policy import Policy
@@ -23,12 +22,12 @@ from tests.simulation.history import Answer, History, Token, Watcher
 from tests.simulation.network import Link
 from tests.simulation.store_client import ClientStore
 from tests.simulation.virtual_time import Machine, Process, World
+from tests.simulation.workload import AUDIENCE, ISSUER
 
 if TYPE_CHECKING:
+    from annul.core.jwk import PrivateKey
     from tests.simulation.store_model import StoreModel
 
-ISSUER = "https://auth.example"
-AUDIENCE = "https://api.example"
 HORIZON = 3.0
 
 
@@ -43,7 +42,8 @@ class Member:
         self.name = name
         self.delta = delta
         self.leeway = leeway
-        self.fixed_keys: JWKS | None = None
+        self.fixed = False
+        """Whether it trusts, whatever the store says, the keys that there were at first."""
         self.policy = Policy(issuer=ISSUER, audience=AUDIENCE, leeway=leeway)
         self.start()
 
@@ -66,6 +66,8 @@ class Member:
         return store
 
     async def _open(self) -> None:
+        while self.fixed and self.stage.first_keys is None:
+            await asyncio.sleep(0.05)
         self._follow()
 
     def _follow(self) -> None:
@@ -74,7 +76,7 @@ class Member:
             policy=self.policy,
             max_staleness=self.delta,
             ready_timeout=0,
-            jwks=self.fixed_keys,
+            jwks=self.stage.first_keys if self.fixed else None,
             clock=wall,
         )
 
@@ -193,6 +195,8 @@ class AuthorityMember(Member):
         recovery = Recovery(
             store, rotation, identity, replica, clock=wall, may_found=lambda: True
         )
+        stage.first_keys = stage.first_keys or rotation.jwks()
+        stage.lineage = stage.lineage or identity.lineage
         self.authority = AsyncAuthority(store, settings, rotation, replica, recovery)
         self.authority._look_after_store()
         stage.history.note(self.name, "opens")
@@ -207,13 +211,16 @@ class Stage:
         self.history = history
         self.access_ttl = 900
         self.session_ttl = 86_400
+        self.first_keys: JWKS | None = None
+        self.stolen: list[PrivateKey] = []
+        """Signing keys that somebody else has, too."""
+        self.revokes_keys = False
+        """Whether keys are revoked here, or else rotated."""
         self.authorities: list[AuthorityMember] = []
         self.verifiers: list[Member] = []
-        self.store_machine: Machine = model.machine
+        self.lineage: str | None = None
+        """What the store was founded as."""
 
     @property
     def members(self) -> list[Member]:
         return [*self.authorities, *self.verifiers]
-
-
-__all__ = ["AUDIENCE", "HORIZON", "ISSUER", "AuthorityMember", "Denylist", "Member", "Stage"]

@@ -47,11 +47,12 @@ class Hold:
     """
 
     left = 0
+    going_on = False
 
     @classmethod
     def here(cls) -> None:
         """Let others run, perhaps for a while."""
-        if cls.left <= 0:
+        if cls.left <= 0 or cls.going_on:
             return
         now = world()
         process = now.here
@@ -60,12 +61,16 @@ class Hold:
         left, cls.left = cls.left, 0
         entered, now.entered = now.entered, []
         until = now.now + now.random.choice((0.0, 0.002, 0.05, 0.5, 3.0))
-        now.run_until(until)
-        while not process.dead and not process.runs:
-            until += 0.25
+        cls.going_on = True
+        try:
             now.run_until(until)
-        now.entered = entered
-        cls.left = left - 1
+            while not process.dead and not process.runs:
+                until += 0.25
+                now.run_until(until)
+        finally:
+            cls.going_on = False
+            now.entered = entered
+            cls.left = left - 1
 
 
 class HeldDenylist(Denylist):
@@ -144,14 +149,15 @@ def edges(simulated: World) -> Iterator[None]:
             swap(annul.replica, time=clocks, os=system, Follower=_follower, Denylist=HeldDenylist)
             swap(annul.replica, portal=SimpleNamespace(submit=_submit))
             swap(annul.replica.archive, time=clocks)
-            swap(annul.replica.follower, _BATCH=3)
-            swap(annul.door, time=clocks)
+            # Small numbers, so that little has to happen until there is a second batch or a pruning.
+            swap(annul.replica.follower, _BATCH=3, _PRUNE_EVERY=2.0)
+            swap(annul.door, time=clocks, _TIDY_EVERY=2.0)
             swap(annul.stores.memory, os=system)
             swap(PrivateKey, generate=_generate)
             yield
     finally:
         _current.pop()
-        Hold.left = 0
+        Hold.left, Hold.going_on = 0, False
         logger.removeHandler(handler)
         logger.setLevel(level)
         logger.propagate = propagate

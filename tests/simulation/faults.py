@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from annul.core.revocation import Fingerprinter, Kind, Position, Reason, Revocation
+from annul.errors import AnnulError
+from tests.simulation.history import FORGER
+from tests.simulation.virtual_time import WALL_BASE
+from tests.simulation.workload import ISSUER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from random import Random
 
     from tests.simulation.cast import Member, Stage
@@ -22,11 +29,13 @@ SAFE = {
     "restart": 4,
     "fork": 3,
     "store_restart": 2,
+    "forged_offer": 1,
 }
 REPLICATED = {"promote": 6}
 UNSAFE = {"roll_back": 5, "wipe": 2}
 
 PROFILES = {
+    "long": SAFE,
     "durable": SAFE,
     "replicated": SAFE | REPLICATED,
     "unsafe": SAFE | UNSAFE,
@@ -43,8 +52,10 @@ class Nemesis:
         self.kinds = kinds
         self.rate = rate
         self.over = False
+        self.asleep = False
         self._undo: dict[int, Callable[[], None]] = {}
         self._serial = 0
+        self._jumped: set[Machine] = set()
         # A machine either sleeps or has its clock set: both at once cannot be told from no time.
         self._sleepers = [m for m in self._machines() if self.random.random() < 0.5]
 
@@ -56,6 +67,9 @@ class Nemesis:
 
     def _strike(self) -> None:
         if self.over:
+            return
+        if self.asleep:
+            self.begin()
             return
         (kind,) = self.random.choices(list(self.kinds), list(self.kinds.values()))
         self.stage.history.note("fault", kind)
@@ -128,11 +142,20 @@ class Nemesis:
 
     def jump(self) -> None:
         machine = self._member().machine
-        if machine in self._sleepers:
+        if machine in self._sleepers or machine in self._jumped:
             return
-        by = self.random.choice((-3600.0, -3600.0, -20.0, -2.0, 3600.0))
+        # Keys are made and retired by an authority's own clock, so that one is never far off.
+        authorities = {member.machine for member in self.stage.authorities}
+        far, near = (14.0, 14.0) if machine in authorities else (3600.0, 20.0)
+        by = self.random.choice((-far, -far, -near, -2.0, far))
+        self._jumped.add(machine)
         machine.jump(by)
-        self._until(self._short(), lambda: machine.jump(-by))
+
+        def set_right() -> None:
+            machine.jump(-by)
+            self._jumped.discard(machine)
+
+        self._until(self._short(), set_right)
 
     def restart(self) -> None:
         member = self._member()
@@ -146,6 +169,39 @@ class Nemesis:
         member = self.random.choice(self.stage.verifiers)
         if member.process.runs and not member.process.dead:
             member.fork()
+
+    def forged_offer(self) -> None:
+        """Let somebody who has got hold of a verifier's credential make up a revocation."""
+        entry = Revocation(
+            position=Position(2**33, 1),
+            tag=self.random.randbytes(16),
+            issuer=ISSUER,
+            kind=Kind.SUBJECT,
+            fingerprint=Fingerprinter(ISSUER)(Kind.SUBJECT, "dave"),
+            reason=Reason.ADMIN,
+            at=WALL_BASE,
+            expires_at=int(WALL_BASE) + 10**6,
+            id="dave",
+            actor=FORGER,
+            proof=b"none" + bytes(16),
+        )
+        member = self._member()
+        if not member.process.dead:
+            member.process.start(_quietly(member.store().offer([entry])))
+
+    def sleep(self) -> Callable[[], None]:
+        """Suspend every machine but the store's; return what wakes them."""
+        self.asleep = True
+        sleepers = [machine for machine in self._machines() if not machine.suspended]
+        for machine in sleepers:
+            machine.suspend()
+
+        def wake() -> None:
+            self.asleep = False
+            for machine in sleepers:
+                machine.resume()
+
+        return wake
 
     # --- the store --------------------------------------------------------------------
 
@@ -173,6 +229,11 @@ class Nemesis:
 
     def wipe(self) -> None:
         self.stage.model.wipe()
+
+
+async def _quietly(offering: Coroutine[Any, Any, None]) -> None:
+    with contextlib.suppress(AnnulError):
+        await offering
 
 
 def _join(link: Link) -> None:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from tests.simulation.store_client import ClientStore
     from tests.simulation.virtual_time import Process, World
 
+FORGER = "forger"
+"""Who is named in entries that no authority has decided."""
+
 
 @dataclass(eq=False)
 class Login:
@@ -99,7 +102,7 @@ class History:
     def __init__(self, world: World) -> None:
         self._world = world
         self._hash = blake2b(digest_size=16)
-        self.latest: deque[str] = deque(maxlen=400)
+        self.latest: deque[str] = deque(maxlen=20000)
         self.length = 0
         self.logins: list[Login] = []
         self.tokens: list[Token] = []
@@ -108,8 +111,8 @@ class History:
         self.watchers: list[Watcher] = []
         self.answers: list[Answer] = []
         self.unexpected: list[str] = []
-        self.blocked_logins: list[tuple[str, float, float]] = []
-        """Logins of subjects that succeeded: subject, invoked, returned."""
+        self.finals: dict[str, list[tuple[str, Token, str | None]]] = {}
+        """What came of presenting every token to everybody: in time after healing, and at the end."""
         self.healed = float("inf")
 
     def note(self, *words: object) -> None:

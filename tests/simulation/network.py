@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_GIVES_UP = 4.0
+_GIVES_UP = 2.0
 
 
 class Link:

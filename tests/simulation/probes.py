@@ -26,7 +26,6 @@ class Probes:
         self.random: Random = stage.world.random
         self._aimed_at = 0
         self._waiting: list[Fact] = []
-        self.finals: dict[str, list[tuple[Member, Token, str | None]]] = {}
 
     def begin(self) -> None:
         for member in self.stage.members:
@@ -64,7 +63,7 @@ class Probes:
         self.world.after(_GLANCE, self._aim)
 
     def _shoot(self, fact: Fact) -> None:
-        tokens = [token for token in self.stage.history.tokens if about(fact, token)][-3:]
+        tokens = [t for t in self.stage.history.tokens if about(fact, t)][-3:]
         if not tokens:
             return
         now = self.world.now
@@ -80,12 +79,18 @@ class Probes:
         if not self._over:
             member.verify(token, holds=holds)
 
+    def wake(self) -> None:
+        """Present some tokens to everybody: the child of a fork does nothing until it is asked."""
+        for member in self.stage.members:
+            for token in self.stage.history.tokens[-5:]:
+                member.verify(token)
+
     def final(self, name: str, tokens: Iterable[Token]) -> None:
         """Present everything to everybody and keep what came of it."""
         rows = []
         for token in tokens:
             for member in self.stage.members:
-                rows.append((member, token, member.verify(token)))
+                rows.append((member.name, token, member.verify(token)))
         self.stage.history.finals[name] = rows
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from tests.simulation.virtual_time import Machine, World
 from tests.simulation.workload import Desk
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from random import Random
 
 _STALENESS = (0.25, 0.5, 1.0, 2.0, 3.0)
@@ -37,19 +40,26 @@ class Result:
     answers: int
 
 
+@contextmanager
+def nothing(_world: World) -> Iterator[None]:
+    """Change nothing."""
+    yield
+
+
 def profile_of(seed: int) -> str:
     """Return what kind of store and trouble a seed is about."""
-    return ("durable", "replicated", "unsafe", "durable", "replicated")[seed % 5]
+    return ("durable", "replicated", "unsafe", "long")[seed % 4]
 
 
-def simulate(seed: int) -> Result:
-    """Play one seed and judge what happened."""
+def simulate(seed: int, plant: Callable[[World], AbstractContextManager[None]] = nothing) -> Result:
+    """Play one seed and judge what happened. ``plant`` may change the code for as long."""
     world = World(seed)
     profile = profile_of(seed)
     with edges(world):
         try:
-            stage = set_stage(world)
-            play(stage, profile)
+            with plant(world):
+                stage = set_stage(world, profile)
+                play(stage, profile)
             history = stage.history
             violations = judge(stage)
             return Result(
@@ -65,11 +75,13 @@ def simulate(seed: int) -> Result:
             world.close()
 
 
-def set_stage(world: World) -> Stage:
+def set_stage(world: World, profile: str) -> Stage:
     """Put machines and processes where they belong."""
     random = world.random
     stage = Stage(world, StoreModel(world, _machine(world, random)), History(world))
-    stage.access_ttl = random.choice((6, 900, 900))
+    stage.access_ttl = 6 if profile == "long" else 900
+    stage.session_ttl = 300 if profile == "long" else 86_400
+    stage.revokes_keys = random.random() < 0.5
     count = random.choice((1, 2, 2, 3))
     for number in range(count):
         machine = _machine(world, random)
@@ -81,13 +93,15 @@ def set_stage(world: World) -> Stage:
         shared = machine if random.random() < 0.3 else None
         delta = random.choice(_STALENESS)
         leeway = random.choice((0.0, 0.0, 300.0))
-        stage.verifiers.append(Member(stage, machine, f"V{number}", delta=delta, leeway=leeway))
+        member = Member(stage, machine, f"V{number}", delta=delta, leeway=leeway)
+        member.fixed = stage.revokes_keys and random.random() < 0.3
+        stage.verifiers.append(member)
     return stage
 
 
 def _machine(world: World, random: Random) -> Machine:
     rate = 1 + random.uniform(-500e-6, 500e-6)
-    return Machine(world, rate=rate, skew=random.choice((0.0, random.uniform(-28, 28))))
+    return Machine(world, rate=rate, skew=random.choice((0.0, random.uniform(-20, 20))))
 
 
 def play(stage: Stage, profile: str) -> None:
@@ -96,7 +110,8 @@ def play(stage: Stage, profile: str) -> None:
     nemesis = Nemesis(stage, PROFILES[profile], rate=random.choice((0.5, 1.0, 2.0)))
     trouble = random.uniform(8, 16)
     probes = Probes(stage)
-    serve(stage, _BEGINNING + trouble, every=random.choice((0.15, 0.4)))
+    sleep = random.choice((120.0, 250.0, 450.0)) if profile == "long" else 0.0
+    serve(stage, _BEGINNING + trouble + sleep, every=random.choice((0.15, 0.4)))
     world.run_until(_BEGINNING)
     stage.model.save()
     nemesis.begin()
@@ -104,7 +119,14 @@ def play(stage: Stage, profile: str) -> None:
     world.run_until(_BEGINNING + trouble / 2)
     if random.random() < 0.5:
         stage.model.save()
-    world.run_until(_BEGINNING + trouble)
+    if sleep:
+        wake = nemesis.sleep()
+        world.run_until(world.now + sleep)
+        wake()
+        for member in stage.verifiers[:1]:
+            member.die()
+            member.start()
+    world.run_until(_BEGINNING + trouble + sleep)
     nemesis.heal()
     finish(stage, probes)
 
@@ -134,7 +156,7 @@ def finish(stage: Stage, probes: Probes) -> None:
             try:
                 late.append(await Desk(stage, member).login("dave", "late"))
             except Exception as error:  # noqa: BLE001 - said by the checker if it stays so
-                history.note(member.name, "late login", type(error).__name__)
+                history.note(member.name, "late login", type(error).__name__, error)
                 await asyncio.sleep(0.1)
             else:
                 return
@@ -142,6 +164,8 @@ def finish(stage: Stage, probes: Probes) -> None:
 
     for member in stage.authorities:
         member.process.start(log_in(member))
+    world.run_until(history.healed + 0.5)
+    probes.wake()
     world.run_until(history.healed + 2 * HORIZON + 1)
     probes.final("healed", [*history.tokens])
     world.run_until(history.healed + _LONGEST_ENDING)

@@ -166,7 +166,7 @@ class ClientStore(Store):
         return await self._read(lambda node: node.ring())
 
     async def swap_ring(self, expected: int, ring: StoredRing) -> bool:
-        return await self._write(lambda node: node.swap_ring(expected, ring))
+        return await self.link.ask(lambda: self.model.swap_ring(self.process, expected, ring))
 
     async def leases(self) -> tuple[Lease, ...]:
         return await self._read(lambda node: node.leases())

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from annul.core.revocation import Revocation
-    from annul.stores.base import Draft, Renewal
+    from annul.stores.base import Draft, Renewal, StoredRing
     from tests.simulation.virtual_time import Machine, Process, World
 
 T = TypeVar("T")
@@ -97,7 +97,7 @@ class StoreModel:
         """The entries about each session that a replay has ended."""
         self.lost = False
         """Whether anything acknowledged may ever have been lost."""
-        self.lost_at = -inf
+        self.lost_at = inf
         self.backup: State | None = None
 
     # --- being asked ------------------------------------------------------------------
@@ -129,6 +129,13 @@ class StoreModel:
         """Return what a renewal brings, and whether it is one by the contract."""
         node = self.node_of(process)
         return self.write(process, verb), self.counts(node)
+
+    def swap_ring(self, process: Process, expected: int, ring: StoredRing) -> bool:
+        """Swap the ring if that will be confirmed: nobody sees one that is not."""
+        node = self.node_of(process)
+        if not self.counts(node):
+            raise StoreUnavailable("no majority would confirm it")
+        return at_once(node.swap_ring(expected, ring))
 
     # --- what is in the log -----------------------------------------------------------
 
@@ -190,7 +197,7 @@ class StoreModel:
 
     def _lose(self, state: State) -> None:
         self.lost = True
-        self.lost_at = self.world.now
+        self.lost_at = min(self.lost_at, self.world.now)
         self._take_over(state)
 
     def _take_over(self, state: State) -> None:

@@ -132,7 +132,7 @@ class Process:
         self.world = world
         self.machine = machine
         self.name = name
-        self.pid = len(world.processes) + 100
+        self.pid = world.next_pid()
         self.random = Random(f"{world.seed}/{name}/{self.pid}")
         self.loop = VirtualLoop(machine.monotonic, world.failures)
         self.dead = False
@@ -210,6 +210,11 @@ class World:
         self.entered: list[Process] = []
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._serial = 0
+        self._pids = 100
+
+    def next_pid(self) -> int:
+        self._pids += 1
+        return self._pids
 
     @property
     def here(self) -> Process:

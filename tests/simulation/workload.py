@@ -6,17 +6,20 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from annul.core.encoding import b64url_decode, parse_object
+from annul.core.issuer import Issuer
 from annul.core.revocation import (
     ClientId,
     Everything,
     KeyId,
     Kind,
+    Position,
     SessionId,
     SubjectId,
     Target,
     TokenId,
 )
 from annul.errors import AnnulError, NotYetConfirmed, RefreshReplayed, StoreUnavailable
+from tests.simulation.edges import wall
 from tests.simulation.history import Fact, History, Login, Token, Use
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from annul.door import AsyncAuthority
     from tests.simulation.cast import AuthorityMember, Stage
 
+ISSUER = "https://auth.example"
+AUDIENCE = "https://api.example"
 SUBJECTS = ("ann", "bob", "cleo")
 CLIENTS = ("web", "app")
 _ATTEMPTS = 4
@@ -41,6 +46,7 @@ VERBS = {
     "unblock": 4,
     "rotate_keys": 1,
     "end_others": 1,
+    "forge": 4,
 }
 
 
@@ -71,6 +77,8 @@ class Desk:
             if self.member.authority is None:
                 continue
             (verb,) = self.random.choices(list(VERBS), list(VERBS.values()))
+            if verb == "rotate_keys" and self.stage.revokes_keys:
+                verb = "revoke_key"
             task = asyncio.create_task(self.serve(verb))
             running.add(task)
             task.add_done_callback(running.discard)
@@ -192,10 +200,9 @@ class Desk:
                 SessionId(login.sid),
                 SubjectId(login.subject),
                 ClientId(login.client),
-                KeyId(token.kid),
                 Everything(),
             ),
-            (6, 6, 6, 4, 1, 1),
+            (6, 6, 6, 4, 1),
         )
         await self.take_back(target, wait=self.random.random() < 0.4)
 
@@ -230,8 +237,36 @@ class Desk:
         fact = self._begin(Kind.UNBLOCK, subject)
         self._end(fact, await self.authority().unblock(subject, actor=fact.name))
 
+    # --- keys -------------------------------------------------------------------------
+
     async def rotate_keys(self) -> None:
         await self.authority().rotate_keys()
+
+    async def revoke_key(self) -> None:
+        """Revoke the key that signs, which somebody else has by now."""
+        ring = self.authority()._rotation.ring
+        stolen = ring.signing_key(wall())
+        self.stage.stolen.append(stolen)
+        await self.take_back(KeyId(stolen.kid), wait=self.random.random() < 0.4)
+
+    async def forge(self) -> None:
+        """Sign something with a key that was stolen."""
+        if self.stage.stolen:
+            issuer = Issuer(
+                key=self.random.choice(self.stage.stolen),
+                issuer=ISSUER,
+                audience=AUDIENCE,
+                ttl=900,
+                clock=wall,
+                entropy=self.process.entropy,
+            )
+            thief = Login("mallory", "forged", self.now, self.now, "forged")
+            issued = issuer.issue(
+                subject="mallory", client_id="forged", since=Position(2**40, 0), sid="forged"
+            )
+            token = read(issued.text, thief, self.now)
+            token.forged = True
+            self.history.tokens.append(token)
 
 
 def read(text: str, login: Login, now: float) -> Token:

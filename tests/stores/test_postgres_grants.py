@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -114,3 +115,9 @@ def test_a_role_without_grants_is_told_so(postgres_server: PostgresServer) -> No
             await replica.renew(lease)
 
     play_both(postgres_server, story, grants=False)
+
+
+def test_the_documentation_shows_these_grants() -> None:
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "choose-a-store.md"
+
+    assert replica_grants("annul", "annul_verifier") in page.read_text(encoding="utf-8")

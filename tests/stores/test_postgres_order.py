@@ -38,9 +38,10 @@ def test_a_follower_sees_every_entry_of_eight_writers_in_order(
 ) -> None:
     url = postgres_server.store_url()
 
-    async def follow(store: PostgresStore, until: asyncio.Event) -> list[Revocation]:
+    async def follow(
+        store: PostgresStore, mark: Watermark, until: asyncio.Event
+    ) -> list[Revocation]:
         seen: list[Revocation] = []
-        mark = (await store.snapshot()).watermark
         while True:
             over = until.is_set()
             news = await store.changes(mark, 5)
@@ -53,8 +54,9 @@ def test_a_follower_sees_every_entry_of_eight_writers_in_order(
 
     async def story(store: PostgresStore) -> None:
         done = asyncio.Event()
+        genesis = (await store.snapshot()).watermark
         async with another(url) as reader:
-            following = asyncio.ensure_future(follow(reader, done))
+            following = asyncio.ensure_future(follow(reader, genesis, done))
             written = await asyncio.gather(*(write(url, name) for name in range(WRITERS)))
             done.set()
             seen = await following

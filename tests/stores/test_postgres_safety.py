@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from annul.core.revocation import Kind
-from annul.errors import Misconfigured, StoreUnavailable, UnsafeStore
+from annul.errors import AnnulError, Misconfigured, StoreUnavailable, UnsafeStore
 from annul.stores import postgres_sessions
 from annul.stores.base import Lease
 from annul.stores.postgres_wire import Statement
@@ -27,7 +27,6 @@ SETTINGS = [
     Statement("SELECT current_setting('synchronous_commit')"),
     Statement("SELECT current_setting('client_min_messages')"),
 ]
-OFF = Statement("SELECT set_config('synchronous_commit', 'off', false)")
 LONG_AGO = float("-inf")
 DANGERS = {"fsync": "off", "full_page_writes": "off"}
 
@@ -40,12 +39,16 @@ def server(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
 
 
 @contextlib.contextmanager
-def follower(server: PostgresServer) -> Iterator[None]:
+def follower(server: PostgresServer, name: str = "standby") -> Iterator[None]:
     """Let something follow the server as a standby does."""
-    url = server.url().partition("?")[0] + "?replication=true&application_name=standby"
+    url = server.url().partition("?")[0] + f"?replication=true&application_name={name}"
     with contextlib.closing(psycopg.connect(url, autocommit=True)) as connection:
         connection.execute("IDENTIFY_SYSTEM")
         yield
+
+
+def schema_of(url: str) -> str:
+    return url.partition("schema=")[2].partition("&")[0]
 
 
 def found_on(url: str, *, allow_volatile: bool = False) -> None:
@@ -79,6 +82,23 @@ def test_a_standby_that_nobody_waits_for_is_refused(server: PostgresServer) -> N
     found_on(url)
 
 
+@pytest.mark.parametrize("name", ["pg_basebackup", "pg_receivewal"])
+def test_a_backup_that_is_being_made_is_no_standby(server: PostgresServer, name: str) -> None:
+    with follower(server, name):
+        found_on(server.store_url())
+
+
+def test_an_ordinary_role_sees_what_follows_the_server(own_postgres: PostgresServer) -> None:
+    server = own_postgres
+    server.run("CREATE ROLE ordinary LOGIN; GRANT CREATE ON DATABASE postgres TO ordinary")
+    url = server.store_url().replace("postgres@", "ordinary@")
+
+    with follower(server, "pg_basebackup"):
+        found_on(url)
+    with follower(server), pytest.raises(UnsafeStore):
+        found_on(url)
+
+
 @pytest.mark.parametrize("setting", DANGERS)
 def test_writes_end_when_a_setting_becomes_unsafe(server: PostgresServer, setting: str) -> None:
     async def story(store: PostgresStore) -> None:
@@ -104,8 +124,7 @@ def test_the_server_is_asked_again_within_half_a_second() -> None:
 def test_a_table_that_a_crash_would_empty_is_refused(server: PostgresServer) -> None:
     url = server.store_url()
     found_on(url)
-    schema = url.partition("schema=")[2]
-    server.run(f"ALTER TABLE {schema}.log SET UNLOGGED")
+    server.run(f"ALTER TABLE {schema_of(url)}.log SET UNLOGGED")
 
     with pytest.raises(UnsafeStore, match="unlogged"):
         found_on(url)
@@ -127,14 +146,38 @@ def test_commits_are_flushed_whatever_the_role_prefers(server: PostgresServer) -
     play(server.store_url().replace("postgres@", "hasty@"), story)
 
 
-def test_a_session_that_a_pooler_gave_to_somebody_else_is_noticed(server: PostgresServer) -> None:
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [("synchronous_commit", "off", UnsafeStore), ("search_path", "public", AnnulError)],
+)
+def test_a_session_that_a_pooler_gave_to_somebody_else_is_noticed(
+    server: PostgresServer, name: str, value: str, error: type[AnnulError]
+) -> None:
     async def story(store: PostgresStore) -> None:
-        await store._link.use(lambda wire: wire.exchange(OFF))
-        with pytest.raises(UnsafeStore):
+        changed = Statement("SELECT set_config($1, $2, false)", (name, value))
+        await store._link.use(lambda wire: wire.exchange(changed))
+        with pytest.raises(error):
             await store.append([sample_draft(Kind.TOKEN, "jti")])
         assert (await store.snapshot()).entries == ()
 
     play(server.store_url(), story)
+
+
+def test_a_session_in_the_schema_of_another_store_is_noticed(server: PostgresServer) -> None:
+    url, other = server.store_url(), server.store_url()
+    found_on(other)
+
+    async def story(store: PostgresStore) -> None:
+        changed = Statement("SELECT set_config('search_path', $1, false)", (schema_of(other),))
+        for verb in (
+            lambda: store.append([sample_draft(Kind.TOKEN, "jti")]),
+            store.snapshot,
+            lambda: store.found(sample_identity(), NOW),
+        ):
+            await store._link.use(lambda wire: wire.exchange(changed))
+            assert type(await ended(verb())) is Misconfigured
+
+    play(url, story)
 
 
 @pytest.mark.parametrize("verb", ["append", "renew"])

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from annul.core.revocation import Watermark
     from annul.stores.base import Store
+    from tests.postgres_server import PostgresServer
     from tests.servers import RedisServer
 
 Step = tuple[str, dict[str, Any]]
@@ -271,3 +272,13 @@ def test_sqlite_answers_as_memory_does(
     expected = answers_of("memory://", moves, remembered=remembered)
 
     assert answers_of(next_sqlite(), moves, remembered=remembered) == expected
+
+
+@settings(each_play_has_a_store_of_its_own, max_examples=25)
+@given(moves=plays, remembered=remembered_for)
+def test_postgres_answers_as_memory_does(
+    postgres_server: PostgresServer, moves: list[tuple[float, Step]], remembered: int
+) -> None:
+    expected = answers_of("memory://", moves, remembered=remembered)
+
+    assert answers_of(postgres_server.store_url(), moves, remembered=remembered) == expected

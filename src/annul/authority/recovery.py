@@ -83,6 +83,7 @@ class Recovery:
 
     async def _take(self, offers: tuple[Revocation, ...]) -> None:
         genuine = [entry for entry in offers if self._is_genuine(entry)]
+        drafts = [draft for entry in genuine if not self._is_over(draft := self._draft(entry))]
         if len(genuine) < len(offers):
             log.error(
                 "%d entries in the inbox were not decided by an authority of this store",
@@ -92,12 +93,10 @@ class Recovery:
             # The ring, too, may be older than this.
             if entry.kind is Kind.KEY and entry.id and entry.issuer == self._identity.issuer:
                 await self._rotation.revoke(entry.id)
-        if genuine:
-            appended = await self._store.append(
-                [self._draft(entry) for entry in genuine], floor=self._replica.highest
-            )
+        if drafts:
+            appended = await self._store.append(drafts, floor=self._replica.highest)
             self._replica.observe(appended.entries)
-            log.warning("gave %d entries back to the store", len(genuine))
+            log.warning("gave %d entries back to the store", len(drafts))
         await self._store.settle(offers)
 
     def _is_genuine(self, entry: Revocation) -> bool:
@@ -105,6 +104,14 @@ class Recovery:
         return entry.kind is not Kind.UNBLOCK and is_proven(
             entry, lambda kid: ring.find_secret(Purpose.FEED, kid)
         )
+
+    def _is_over(self, draft: Draft) -> bool:
+        # What has been pruned must not come back: at a new position it would end sessions of today.
+        if draft.expires_at is None:
+            return False
+        identity = self._identity
+        lifetimes = identity.longest_token + identity.longest_session if draft.lasting else 0
+        return draft.expires_at + lifetimes < self._clock() + self._replica.store_ahead
 
     def _draft(self, entry: Revocation) -> Draft:
         # Until when it is remembered is worked out again, for whoever offers it may be wrong.

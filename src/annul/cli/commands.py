@@ -8,6 +8,7 @@ from annul.cli.demo import demo
 from annul.cli.doctor import doctor
 from annul.cli.follow import follow
 from annul.cli.keys import keys
+from annul.cli.replicas import replicas
 from annul.cli.revocation import block, revoke, unblock
 from annul.cli.sessions import login, logout, refresh, sessions
 from annul.cli.tokens import inspect, verify
@@ -30,6 +31,7 @@ _ALL: tuple[click.Command, ...] = (
     unblock,
     keys,
     follow,
+    replicas,
     doctor,
 )
 

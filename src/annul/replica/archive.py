@@ -23,6 +23,7 @@ from math import inf
 from typing import TYPE_CHECKING, TypeVar
 
 from annul.core.base import build_base
+from annul.core.revocation import LONGEST_ACCESS_TTL
 from annul.core.snapshot import MOST_WATERMARKS, Snapshot, encode
 from annul.errors import AnnulError
 from annul.replica.disk import Draft, Mapped, SnapshotFile
@@ -46,15 +47,12 @@ T = TypeVar("T")
 MANY = 100_000
 """From how many ids on a base is made, and another process woven with."""
 
-YOUNGEST = 10_000
-"""How many ids of each kind stay in the denylist as they came."""
-
 SAVE_EVERY = 30.0
 """After how many seconds at the earliest the snapshot is written again."""
 
 _SHARE_OF_TIME = 100
 _AFTER_FAILURE = 600.0
-_LASTING = 86_400
+_LASTING = 2 * LONGEST_ACCESS_TTL  # nobody's token lives so long
 _AT_ONCE = 500
 _QUICKLY = 5_000
 # A real pause: while threads only take turns at the interpreter's lock without one, a thread that
@@ -67,15 +65,23 @@ class Archive:
     """What one denylist is kept in. Lives as long as the denylist, over forks too.
 
     ``path`` is the place of the snapshot, ``None`` if none is kept. ``lock`` is held by whoever
-    changes the denylist.
+    changes the denylist. ``many`` is the number of ids from which on there is a base; a tenth of
+    it, of each kind, stays outside.
     """
 
     def __init__(
-        self, denylist: Denylist, *, issuer: str, path: str | os.PathLike[str] | None = None
+        self,
+        denylist: Denylist,
+        *,
+        issuer: str,
+        path: str | os.PathLike[str] | None = None,
+        many: int = MANY,
     ) -> None:
         self._denylist = denylist
         self._issuer = issuer
         self.lock = threading.Lock()
+        self._many = many
+        self._youngest = many // 10
         self._file = SnapshotFile(path)
         self._mapped: Mapped | None = None
         self._marks: list[Watermark] = []
@@ -128,8 +134,8 @@ class Archive:
         """
         base = self._denylist.base
         forgotten = 0 if base is None else base.forgotten
-        return self._denylist.outside - self._left >= MANY or forgotten >= max(
-            MANY, len(self._denylist) // 4
+        return self._denylist.outside - self._left >= self._many or forgotten >= max(
+            self._many, len(self._denylist) // 4
         )
 
     @property
@@ -177,7 +183,7 @@ class Archive:
         news = Snapshot(
             issuer=self._issuer,
             lineage=lineage,
-            watermarks=self._places(state[1], (*others, *sessions[-YOUNGEST:])),
+            watermarks=self._places(state[1], (*others, *sessions[-self._youngest :])),
             pruned_by=pruned_by,
             base=await _paced(build_base(tokens, sessions, issuer=self._issuer)),
             others=others,
@@ -185,7 +191,7 @@ class Archive:
         with self._file.draft() as draft:
             if base is None:
                 await self._write(news, draft)
-            elif mapped is None or len(base) < MANY:
+            elif mapped is None or len(base) < self._many:
                 whole = await _paced(base.with_ids(news.base))
                 await self._write(replace(news, base=whole), draft)
             else:
@@ -232,7 +238,7 @@ class Archive:
     async def _settle(self, entries: list[Revocation]) -> None:
         # Few at a time in this list too: letting go of many objects at once takes long.
         entries.reverse()
-        while (old := len(entries) - YOUNGEST) > 0:
+        while (old := len(entries) - self._youngest) > 0:
             piece = entries[-min(old, _AT_ONCE) :]
             del entries[-len(piece) :]
             with self.lock:
@@ -265,7 +271,7 @@ class Archive:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
-            if lineage is not None and self.is_behind and len(self._denylist) < MANY:
+            if lineage is not None and self.is_behind and len(self._denylist) < self._many:
                 await self.renew(lineage)
         finally:
             then()

@@ -139,9 +139,9 @@ class Follower:
                 if not await self._resume(reader, identity.lineage):
                     await self._load(reader)
                 await self._archive.fill(identity.lineage)
-        started = self._now()
+        started, lease = self._now(), self._lease()
         async with asyncio.timeout(self._max_staleness):
-            renewal = await reader.renew(self._lease())
+            renewal = await reader.renew(lease)
             if renewal is None:
                 self._refuse("store_empty")
                 self._listing.broke()
@@ -156,15 +156,17 @@ class Follower:
                 if lost := self._offering.due(self._now().monotonic):
                     log.warning("offering %d entries that the store has lost", len(lost))
                     await reader.offer(lost)
+        # News is told soon, because somebody may be waiting for it; but many entries in a row are one
+        # piece of news. What has come with the renewal itself is told by the next one.
+        soon = started.monotonic + self._max_staleness / _NEWS_PER_STALENESS
         until = started.monotonic + self._max_staleness / _ROUNDS_PER_STALENESS
+        if self._denylist.watermark != lease.watermark:
+            until = soon
         while (left := until - self._now().monotonic) > 0:
             await reader.wait(left)
             if renewal is not None and until > self._now().monotonic:
                 async with asyncio.timeout(self._max_staleness):
                     if await self._read_news(reader):
-                        # Say so soon, because somebody may be waiting for it; but many entries in
-                        # a row are one piece of news.
-                        soon = started.monotonic + self._max_staleness / _NEWS_PER_STALENESS
                         until = min(until, max(soon, self._now().monotonic))
 
     def _lease(self) -> Lease:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Offering"]
 
-_AGAIN = 10.0
-_TRIES = 6
+_AGAIN = 3.0
+_TRIES = 8
 
 
 class Offering:

@@ -62,6 +62,7 @@ class PostgresStore(PostgresSessions, Store):
             (answer,) = await wire.exchange(safety.question(address.schema))
             facts = safety.facts_from(answer)
             safety.check_usable(facts, address.place)
+            safety.check_place(facts.search_path, address.schema, address.place)
             if not self._allow_volatile:
                 safety.check_durable(facts, address.place)
             return await schema.found(wire, address, identity, now)

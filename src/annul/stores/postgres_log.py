@@ -24,6 +24,7 @@ from annul.stores.base import (
 )
 from annul.stores.postgres_errors import Unfounded
 from annul.stores.postgres_link import Link, channel
+from annul.stores.postgres_safety import check_place
 from annul.stores.postgres_schema import EMPTY_JWKS, SCHEMA_VERSION, check_version
 from annul.stores.postgres_wire import COMMIT, Statement
 
@@ -190,6 +191,7 @@ class PostgresLog(LogReader):
         if not answer.rows:
             raise Unfounded(f"{place} holds no store in this schema: nobody has founded it yet")
         head = statements.head_from(answer.rows[0])
+        check_place(head.search_path, self._link.address.schema, place)
         check_version(head.schema_version, place)
         if self._issuer is not None and head.identity.issuer != self._issuer:
             raise WrongStore(

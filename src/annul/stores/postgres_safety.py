@@ -12,24 +12,33 @@ if TYPE_CHECKING:
 
     from annul.stores.postgres_wire import Answer
 
-__all__ = ["Facts", "check_commits", "check_durable", "check_usable", "facts_from", "question"]
+__all__ = [
+    "Facts",
+    "check_commits",
+    "check_durable",
+    "check_place",
+    "check_usable",
+    "facts_from",
+    "question",
+]
 
 _OLDEST = 140_000
+_CURE = "connect without a pooler that shares sessions"
 _FLUSHED = frozenset({"on", "remote_apply"})
 
-# What follows this server is in pg_stat_replication. Subscribers to logical changes and copies
-# that are being made are no standbys; of a follower that this user may not look at, who knows.
+# What follows this server is in pg_stat_replication, with its name for every role to see.
+# Subscribers to logical changes and copies that are being made are no standbys.
 _QUESTION = """
     SELECT current_setting('server_version_num')::bigint, current_setting('server_encoding'),
         pg_is_in_recovery(), current_setting('fsync'), current_setting('full_page_writes'),
         current_setting('synchronous_commit'), current_setting('synchronous_standby_names'),
         (SELECT count(*) FROM pg_stat_replication AS follower
             WHERE coalesce(application_name, '') NOT IN ('pg_basebackup', 'pg_receivewal')
-            AND coalesce(state, '') <> 'backup'
             AND NOT EXISTS (SELECT 1 FROM pg_replication_slots
                 WHERE active_pid = follower.pid AND slot_type = 'logical')),
         (SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace($1)
-            AND relkind = 'r' AND relpersistence <> 'p')
+            AND relkind = 'r' AND relpersistence <> 'p'),
+        current_setting('search_path')
 """
 
 
@@ -45,6 +54,7 @@ class Facts(NamedTuple):
     synchronous_standby_names: str
     standbys: int
     unlogged: int
+    search_path: str
 
 
 # Each is true of a server that loses what it acknowledged.
@@ -63,7 +73,7 @@ _DANGERS: tuple[tuple[Callable[[Facts], bool], str], ...] = (
     ),
     (
         lambda facts: facts.synchronous_commit not in _FLUSHED,
-        "commits are not flushed; connect without a pooler that shares sessions",
+        f"commits are not flushed; {_CURE}",
     ),
     (
         lambda facts: facts.standbys > 0 and not facts.synchronous_standby_names.strip(),
@@ -108,7 +118,10 @@ def check_durable(facts: Facts, place: str) -> None:
 def check_commits(setting: str, place: str) -> None:
     """Raise ``UnsafeStore`` if the transaction that has begun will not be flushed."""
     if setting not in _FLUSHED:
-        raise UnsafeStore(
-            f"{place} has not kept synchronous_commit = on for this session: connect without a"
-            " pooler that shares sessions"
-        )
+        raise UnsafeStore(f"{place} has not kept synchronous_commit = on for this session: {_CURE}")
+
+
+def check_place(search_path: str, schema: str, place: str) -> None:
+    """Raise ``Misconfigured`` if the transaction that has begun is in another schema."""
+    if search_path.strip('"') != schema:
+        raise Misconfigured(f"{place} has not kept search_path for this session: {_CURE}")

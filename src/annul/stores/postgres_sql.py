@@ -33,7 +33,7 @@ _HEAD = (
     "SELECT schema_version, issuer, lineage, horizon, longest_token, longest_session, epoch, seq,"
     " tag, genesis, pruned,"
     " greatest(time, extract(epoch FROM clock_timestamp())::double precision), keys_version,"
-    " current_setting('synchronous_commit') FROM identity"
+    " current_setting('synchronous_commit'), current_setting('search_path') FROM identity"
 )
 HEAD = Statement(_HEAD)
 # Nothing else may be read in this statement: while it waits for the lock, it would not see what
@@ -54,6 +54,7 @@ class Head(NamedTuple):
     now: float
     keys_version: int
     synchronous_commit: str
+    search_path: str
 
 
 def head_from(row: tuple[Any, ...]) -> Head:
