@@ -55,6 +55,7 @@ def test_facts_can_be_changed_and_the_digest_with_them() -> None:
         {"watermarks": None},
         {"watermarks": [[1, 2]]},
         {"watermarks": [[1, -2, "AA"]]},
+        {"watermarks": [[True, 2, "AA"]]},
         {"watermarks": [[1, 2.0, "AA"]]},
         {"watermarks": [[1, 2, "A"]]},
         {"watermarks": [[1, 2, "AA"]] * (MOST_WATERMARKS + 1)},

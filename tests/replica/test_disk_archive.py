@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -246,10 +247,16 @@ def test_what_is_learnt_during_a_merge_is_not_lost(kept: Kept) -> None:
     assert kept.denylist.find(asking(longer)) is not None
 
 
-def test_leaving_ends_the_process_and_says_so(kept: Kept) -> None:
+def test_leaving_ends_the_process_and_says_so(
+    kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept.learn(MANY * 2)
     kept.renew()
     kept.learn(MANY * 2)
+    endless = tmp_path / "endless"
+    endless.write_text("#!/bin/sh\nexec tail -f /dev/null\n")
+    endless.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(endless))
     kept.archive._next = 0.0
     left: list[bool] = []
 
@@ -263,7 +270,7 @@ def test_leaving_ends_the_process_and_says_so(kept: Kept) -> None:
     assert left == [True]
     process = kept.archive._weaver._process
     assert process is not None
-    assert process.wait(timeout=10) is not None
+    assert process.wait(timeout=10) == -signal.SIGKILL
     assert kept.refuses_all()
 
 

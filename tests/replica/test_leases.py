@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from annul.core.revocation import Revocation, Watermark
-    from annul.stores.base import Diverged, Lease, LogReader, Store
+    from annul.stores.base import Diverged, Lease, LogReader, Renewal, Store
 
 
 class Faulty:
@@ -124,6 +124,35 @@ def test_one_whose_following_is_cancelled_answers_no_more_before_its_lease_goes(
     replica._stop()
     eventually(lambda: lease_ids(stage) == before)
     assert outcome(replica.verify, grant.access_token) == "replica_stale"
+
+
+def test_what_came_with_a_renewal_is_told_long_before_the_next_round(stage: Stage) -> None:
+    # Somebody may be waiting to hear that this replica knows it.
+    delta = 20.0
+    authority = stage.authority(max_staleness=delta)
+    before = lease_ids(stage)
+    store = open_store(stage.url, issuer=ISSUER)
+    receipts: list[annul.RevocationReceipt] = []
+
+    class Late(type(store)):  # type: ignore[misc]  # whichever store it is
+        """A store in which something is revoked while the first renewal is on its way."""
+
+        async def renew(self, lease: Lease) -> Renewal | None:
+            if not receipts:
+                receipts.append(await authority._authority.revoke(annul.SubjectId("alice")))
+            renewal: Renewal | None = await super().renew(lease)
+            return renewal
+
+    store.__class__ = Late
+    with annul.Replica(lambda: store, policy=POLICY, max_staleness=delta) as replica:
+        await_fresh(replica)
+
+        def told() -> bool:
+            leases = stage.ask(lambda store: store.leases())
+            (mark,) = (lease.watermark for lease in leases if lease.id not in before)
+            return mark is not None and mark.seq == receipts[0].seq
+
+        eventually(told, within=delta / 8)
 
 
 def test_a_silent_lease_that_is_removed_is_written_anew_by_the_next_renewal(stage: Stage) -> None:

@@ -23,7 +23,6 @@ from math import inf
 from typing import TYPE_CHECKING, TypeVar
 
 from annul.core.base import build_base
-from annul.core.revocation import LONGEST_ACCESS_TTL
 from annul.core.snapshot import MOST_WATERMARKS, Snapshot, encode
 from annul.errors import AnnulError
 from annul.replica.disk import Draft, Mapped, SnapshotFile
@@ -52,7 +51,6 @@ SAVE_EVERY = 30.0
 
 _SHARE_OF_TIME = 100
 _AFTER_FAILURE = 600.0
-_LASTING = 2 * LONGEST_ACCESS_TTL  # nobody's token lives so long
 _AT_ONCE = 500
 _QUICKLY = 5_000
 # A real pause: while threads only take turns at the interpreter's lock without one, a thread that
@@ -209,18 +207,14 @@ class Archive:
     def _places(
         self, mark: Watermark | None, entries: Iterable[Revocation]
     ) -> tuple[Watermark, ...]:
-        """Return from where one can go on: the last entry, and before it the last that lasts.
+        """Return from where one can go on: the last of all, and before it the last of ``entries``.
 
-        The last one may be about a token, and gone from the store a quarter of an hour later.
+        The last one may be about a token, and gone from the store a quarter of an hour later. Those
+        about anything else stay there for as long as a session may last.
         """
         if mark is None:
             return ()
-        lasting = [
-            entry.watermark
-            for entry in entries
-            if entry.position <= mark.position
-            and (entry.expires_at is None or entry.expires_at > entry.at + _LASTING)
-        ]
+        lasting = [entry.watermark for entry in entries if entry.position <= mark.position]
         places = [mark, max(lasting, default=mark), *self._places_before]
         self._places_before = list(dict.fromkeys(places))[1:MOST_WATERMARKS]
         return tuple(dict.fromkeys(places))[:MOST_WATERMARKS]

@@ -156,8 +156,8 @@ class Follower:
                 if lost := self._offering.due(self._now().monotonic):
                     log.warning("offering %d entries that the store has lost", len(lost))
                     await reader.offer(lost)
-        # News is told soon, because somebody may be waiting for it; but many entries in a row are one
-        # piece of news. What has come with the renewal itself is told by the next one.
+        # News is told soon, because somebody may be waiting for it; but many entries in a row are
+        # one piece of news. What has come with the renewal itself is told by the next one.
         soon = started.monotonic + self._max_staleness / _NEWS_PER_STALENESS
         until = started.monotonic + self._max_staleness / _ROUNDS_PER_STALENESS
         if self._denylist.watermark != lease.watermark:
