@@ -125,7 +125,7 @@ def test_an_authority_leaves_another_store_in_the_place_alone(emptying: Emptying
     lineage, ring = identity_of(stage), ring_of(stage)
     look_after(first)
     assert (identity_of(stage), ring_of(stage)) == (lineage, ring)
-    assert outcome(other.verify, other.login("bob", client_id="web").access_token) == ACCEPTED
+    await_outcome(other.verify, other.login("bob", client_id="web").access_token, ACCEPTED)
 
 
 # --- a file that is not there ---------------------------------------------------------------

@@ -40,7 +40,7 @@ RESULTS: dict[str, Callable[[], dict[str, Any]]] = {
     "login": log_in,
     "refresh": lambda: document("refresh", stdin=log_in()["refresh_token"]),
     "logout": lambda: document("logout", stdin=log_in()["access_token"]),
-    "sessions": lambda: document("sessions", log_in()["session_id"]),
+    "sessions": lambda: log_in() and document("sessions", "alice"),
     "verify": lambda: document("verify", stdin=log_in()["access_token"]),
     "inspect": lambda: document("inspect", stdin=log_in()["access_token"]),
     "revoke": lambda: log_in() and document("revoke", "subject", "alice"),

@@ -111,6 +111,7 @@ def test_every_id_is_found_and_no_other(count: int, spread: str) -> None:
     assert len(made) == made.count == len({entry.fingerprint for entry in entries})
     for entry in entries:
         mark = made.find(entry.fingerprint)
+        assert mark >= 0
         until = made.segment(mark).until
         assert made.reason(mark) is entry.reason
         assert until is None or (entry.expires_at is not None and entry.expires_at <= until)
@@ -153,7 +154,9 @@ def test_two_tables_woven_are_what_one_of_both_would_be(old: int, new: int, spre
     assert [each.fingerprint for each in woven] == [each.fingerprint for each in whole]
     assert sum(each.ids for each in woven.segments) == woven.count
     for entry in (*ours, *theirs):
-        until = woven.segment(woven.find(entry.fingerprint)).until
+        mark = woven.find(entry.fingerprint)
+        until = woven.segment(mark).until
+        assert mark >= 0
         assert until is None or (entry.expires_at is not None and entry.expires_at <= until)
 
 

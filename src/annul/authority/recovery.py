@@ -12,7 +12,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from annul.core.keyring import Purpose
-from annul.core.proof import is_proven
+from annul.core.proof import is_proven, proven_at
 from annul.core.revocation import (
     LASTING,
     LONGEST_FOREIGN,
@@ -115,18 +115,18 @@ class Recovery:
 
     def _draft(self, entry: Revocation) -> Draft:
         # Until when it is remembered is worked out again, for whoever offers it may be wrong.
-        own = entry.issuer == self._identity.issuer
+        own, at = entry.issuer == self._identity.issuer, proven_at(entry)
         return Draft(
             tag=entry.tag,
             issuer=entry.issuer,
             kind=entry.kind,
             fingerprint=entry.fingerprint,
             reason=entry.reason,
-            at=entry.at,
+            at=at,
             expires_at=remember_until(
                 entry.kind,
-                now=entry.at,
-                token_exp=None if own else entry.at + LONGEST_FOREIGN,
+                now=at,
+                token_exp=None if own else at + LONGEST_FOREIGN,
                 longest_token=0,
                 longest_session=0 if own else LONGEST_FOREIGN,
             ),

@@ -109,13 +109,13 @@ class Archive:
             mapped.close()
             return ()
         snapshot = mapped.snapshot
+        self._denylist.pruned_by = max(self._denylist.pruned_by, snapshot.pruned_by)
         if len(snapshot.base):
             self._adopt(mapped)
         else:
             mapped.close()
-        self._denylist.pruned_by = max(self._denylist.pruned_by, snapshot.pruned_by)
         self._marks = list(snapshot.watermarks)
-        self._places_before = self._marks[1:]
+        self._places_before = list(snapshot.watermarks)
         return snapshot.others
 
     def next_mark(self) -> Watermark | None:
@@ -162,11 +162,11 @@ class Archive:
         Failures are logged: they cost memory and the time of the next start, and nothing else.
         """
         began = time.monotonic()
+        self._next = began + _AFTER_FAILURE
         try:
             await self._renew(lineage)
         except (OSError, AnnulError) as error:
             log.warning("cannot write a snapshot, trying again later: %s", error)
-            self._next = time.monotonic() + _AFTER_FAILURE
         else:
             took = time.monotonic() - began
             self._next = began + max(SAVE_EVERY, took * _SHARE_OF_TIME)

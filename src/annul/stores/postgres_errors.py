@@ -11,7 +11,15 @@ from annul.errors import Misconfigured, StoreUnavailable, WrongStore
 if TYPE_CHECKING:
     from annul.errors import AnnulError
 
-__all__ = ["UNCONFIRMED", "Refusal", "Unfounded", "explain", "lost", "refused_at_the_door"]
+__all__ = [
+    "UNCONFIRMED",
+    "UNFOUNDED",
+    "Refusal",
+    "explain",
+    "is_unfounded",
+    "lost",
+    "refused_at_the_door",
+]
 
 
 class Refusal(Exception):
@@ -23,9 +31,8 @@ class Refusal(Exception):
         self.text = text
 
 
-class Unfounded(StoreUnavailable):
-    """There are no tables: nobody has founded the store, or they were dropped."""
-
+UNFOUNDED = "42P01"
+"""There are no tables, or nothing in them: nobody has founded the store, or it was lost."""
 
 UNCONFIRMED = "01000"
 """Committed with a warning: a standby that should have it has not said so."""
@@ -37,8 +44,8 @@ _MEANINGS: dict[str, tuple[type[AnnulError], str]] = {
         StoreUnavailable,
         "{place} has committed, but not as safely as it should ({detail}): not acknowledged",
     ),
-    "42P01": (
-        Unfounded,
+    UNFOUNDED: (
+        StoreUnavailable,
         "{place} holds no store in this schema: nobody has founded it yet, or it was lost",
     ),
     "42703": (WrongStore, "this schema at {place} holds somebody else's tables; name another"),
@@ -86,6 +93,11 @@ def refused_at_the_door(text: str) -> Refusal | None:
         if pattern.search(text):
             return Refusal(state, text.rpartition("FATAL:")[2].strip().partition("\n")[0])
     return None
+
+
+def is_unfounded(error: StoreUnavailable) -> bool:
+    """Whether this is what ``explain`` made of a store that nobody has founded."""
+    return isinstance(error.__cause__, Refusal) and error.__cause__.state == UNFOUNDED
 
 
 def explain(refusal: Refusal, place: str) -> AnnulError:

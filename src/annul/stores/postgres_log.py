@@ -9,7 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from annul.core.revocation import Revocation, Watermark
-from annul.errors import WrongStore
+from annul.errors import StoreUnavailable, WrongStore
 from annul.stores import postgres_sql as statements
 from annul.stores import sql
 from annul.stores.base import (
@@ -22,7 +22,7 @@ from annul.stores.base import (
     Renewal,
     Snapshot,
 )
-from annul.stores.postgres_errors import Unfounded
+from annul.stores.postgres_errors import UNFOUNDED, Refusal, is_unfounded
 from annul.stores.postgres_link import Link, channel
 from annul.stores.postgres_safety import check_place
 from annul.stores.postgres_schema import EMPTY_JWKS, SCHEMA_VERSION, check_version
@@ -68,7 +68,9 @@ class PostgresLog(LogReader):
 
         try:
             head, renewed = await self._link.use(work)
-        except Unfounded:
+        except StoreUnavailable as error:
+            if not is_unfounded(error):
+                raise
             return None
         if not renewed.rows:
             return None  # it was founded between the two
@@ -146,7 +148,9 @@ class PostgresLog(LogReader):
 
         try:
             return await self._link.use(work, timeout=_LONGEST_LOAD)
-        except Unfounded:
+        except StoreUnavailable as error:
+            if not is_unfounded(error):
+                raise
             return Snapshot((), Watermark(0, 0, b""))
 
     async def published_keys(self) -> PublishedKeys:
@@ -172,7 +176,9 @@ class PostgresLog(LogReader):
 
         try:
             return await self._link.use(work)
-        except Unfounded:
+        except StoreUnavailable as error:
+            if not is_unfounded(error):
+                raise
             return None
 
     async def _change(self, *changes: Statement) -> None:
@@ -189,7 +195,7 @@ class PostgresLog(LogReader):
         """Return the head if the store is founded, and is the one that is meant."""
         place = self._link.address.place
         if not answer.rows:
-            raise Unfounded(f"{place} holds no store in this schema: nobody has founded it yet")
+            raise Refusal(UNFOUNDED, "")
         head = statements.head_from(answer.rows[0])
         check_place(head.search_path, self._link.address.schema, place)
         check_version(head.schema_version, place)

@@ -7,7 +7,6 @@ there. A rotation locks its own session, and the log only if it has to write to 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
@@ -20,7 +19,7 @@ from annul.stores import postgres_safety as safety
 from annul.stores import postgres_sql as statements
 from annul.stores import sql
 from annul.stores.base import Began, Covered, Draft
-from annul.stores.postgres_errors import Unfounded
+from annul.stores.postgres_errors import UNFOUNDED, Refusal, explain, is_unfounded
 from annul.stores.postgres_log import PostgresLog
 from annul.stores.postgres_wire import COMMIT, Statement
 from annul.stores.postgres_work import Work
@@ -214,8 +213,11 @@ class PostgresSessions(PostgresLog):
                 beyond = sessions[-1].sid if len(sessions) == _PAGE else None
             await wire.exchange(COMMIT)
 
-        with contextlib.suppress(Unfounded):
+        try:
             await self._link.use(work, timeout=_LONGEST_LOOK)
+        except StoreUnavailable as error:
+            if not is_unfounded(error):
+                raise
 
     # --- inside -----------------------------------------------------------------------
 
@@ -226,7 +228,7 @@ class PostgresSessions(PostgresLog):
                 identity = await self.identity()
                 if identity is None:
                     place = self._link.address.place
-                    raise Unfounded(f"{place} holds no store in this schema: found it first")
+                    raise explain(Refusal(UNFOUNDED, ""), place)
                 self._issuer = identity.issuer
             self._fingerprint = Fingerprinter(self._issuer)
         return self._fingerprint
