@@ -62,7 +62,7 @@ def with_foreign_key(entry: Revocation) -> Revocation:
 
 
 def with_foreign_key_of_our_name(entry: Revocation) -> Revocation:
-    key_id = entry.proof[:-16].decode()
+    key_id = entry.proof[:-24].decode()
     return replace(entry, proof=prove(entry, key_id, os.urandom(32)))
 
 
@@ -78,7 +78,7 @@ FORGERIES: dict[str, Callable[[Revocation], Revocation]] = {
     "another subject by name": lambda entry: replace(entry, fingerprint=BOB, id="bob"),
     "another kind": lambda entry: replace(entry, kind=Kind.BLOCK),
     "another tag": lambda entry: replace(entry, tag=os.urandom(16)),
-    "another time": lambda entry: replace(entry, at=entry.at + 1),
+    "an earlier time": lambda entry: replace(entry, at=entry.at - 1),
     "another reason": lambda entry: replace(entry, reason=Reason.ADMIN),
     "another actor": lambda entry: replace(entry, actor="mallory"),
     "another issuer": lambda entry: replace(entry, issuer="https://idp.example"),
