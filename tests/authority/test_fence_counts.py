@@ -309,3 +309,23 @@ def test_a_killed_verifier_holds_nobody_up_for_long(shared_stage: Stage) -> None
         eventually(lambda: len(shared_stage.ask(lambda store: store.leases())) == 1)
     eventually(lambda: authority.replica.listed_for > safe_after(0.4))
     assert authority.revoke(annul.SubjectId("alice"), wait=True).laggards == ()
+
+
+def test_two_sweeps_at_a_time_do_not_disturb_each_other() -> None:
+    class Slow(MemoryStore):
+        """A store that lets somebody else go first when it is asked to remove a lease."""
+
+        async def expel(self, lease: Lease) -> None:
+            await asyncio.sleep(0)
+            await super().expel(lease)
+
+    scene = Scene(Slow(uuid.uuid4().hex), lease("a"), lease("b"))
+
+    async def story() -> None:
+        await scene.begin()
+        await scene.fence.sweep()
+        scene.clock.advance(SAFE + 1)
+        await asyncio.gather(scene.fence.sweep(), scene.fence.expel_silent((), HORIZON))
+        assert await scene.left() == set()
+
+    scene.play(story)

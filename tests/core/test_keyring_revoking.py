@@ -145,3 +145,19 @@ def test_every_revocation_is_a_new_version_and_leaves_the_ring_before_as_it_was(
     assert key("b").kid in ring.revoked
     assert ROTATED.revoked == frozenset()
     assert states(ROTATED, 5000.0) == {"a": "active", "b": "pending"}
+
+
+def test_in_an_emergency_authorities_with_slower_clocks_can_sign_as_well() -> None:
+    ring = ROTATED.revoke(key("a").kid, now=5010.0).activate_pending(5010.0)
+
+    for behind in (0.0, CLOCK_SKEW, 2 * CLOCK_SKEW):
+        assert signer(ring, 5010.0 - behind) == "b"
+
+
+def test_whatever_is_revoked_the_last_key_goes_on_without_an_end() -> None:
+    ring = add(ROTATED, "c", 5001.0)
+    ring = ring.revoke(key("a").kid, now=5010.0).activate_pending(5010.0)
+    ring = ring.revoke(key("c").kid, now=5020.0).activate_pending(5020.0)
+
+    assert signer(ring, 5020.0) == "b"
+    assert signer(ring, 5020.0 + 1e6) == "b"

@@ -110,14 +110,15 @@ class Fence:
     async def expel_silent(self, leases: tuple[Lease, ...], horizon: float) -> None:
         """Remove leases that have stood unchanged for longer than their verifiers could answer."""
         now = self._clock()
-        self._seen = {
+        # Kept by name as well: another sweep may begin while this one waits for the store.
+        seen = self._seen = {
             lease.id: sight
             if (sight := self._seen.get(lease.id)) is not None and sight.beat == lease.beat
             else _Sight(lease.beat, now)
             for lease in leases
         }
         for lease in leases:
-            if now - self._seen[lease.id].since > safe_after(max(horizon, lease.max_staleness)):
+            if now - seen[lease.id].since > safe_after(max(horizon, lease.max_staleness)):
                 await self._store.expel(lease)
 
     async def sweep(self) -> None:

@@ -209,7 +209,7 @@ class Keyring:
             # In the place of the revoked key, it also hands over to that key's successor.
             return replace(key, retires_at=revoked.retires_at, gone_at=revoked.gone_at)
 
-        left = tuple(resume(key) for key in self.keys if key.kid != kid)
+        left = _with_a_last_one([resume(key) for key in self.keys if key.kid != kid], now)
         return replace(self, version=self.version + 1, keys=left, revoked=self.revoked | {kid})
 
     def trusted_for(self, longest_token: float, *, now: float) -> Keyring:
@@ -241,7 +241,9 @@ class Keyring:
         if not pending:
             return self
         chosen = max(pending, key=lambda key: key.activates_at)
-        keys = tuple(replace(key, activates_at=now) if key is chosen else key for key in self.keys)
+        keys = tuple(
+            replace(key, activates_at=_at_once(now)) if key is chosen else key for key in self.keys
+        )
         return replace(self, version=self.version + 1, keys=keys)
 
     def as_version(self, version: int) -> Keyring:
@@ -265,9 +267,23 @@ class Keyring:
         return replace(self, version=self.version + 1, keys=keys)
 
 
+def _with_a_last_one(keys: list[RingKey], now: float) -> tuple[RingKey, ...]:
+    """Let the youngest key that signs, or is going to, go on where nobody would take over."""
+    live = [
+        key
+        for key in keys
+        if key.purpose is Purpose.TOKEN and key.state(now) in {KeyState.PENDING, KeyState.ACTIVE}
+    ]
+    if live and all(key.retires_at is not None for key in live):
+        last = max(live, key=lambda key: (key.activates_at, key.kid))
+        keys = [replace(key, retires_at=None, gone_at=None) if key is last else key for key in keys]
+    return tuple(keys)
+
+
 def _at_once(now: float) -> float:
-    # An authority whose clock is a little behind must be able to use the key as well.
-    return now - CLOCK_SKEW
+    # An authority whose clock is behind must be able to use the key as well. Each of the two may
+    # differ from the store's by the whole allowance.
+    return now - 2 * CLOCK_SKEW
 
 
 def _afterlife(longest: float) -> float:
