@@ -11,7 +11,7 @@ SETUP = @PY='$(PY)' GOAL='$(GOAL)' sh tools/setup.sh
 COMPILE := $(BIN)/uv pip compile -q --universal -p 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help demo test check lint bench docs lock clean FORCE
+.PHONY: help demo test check lint bench torture docs lock clean FORCE
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(firstword $(MAKEFILE_LIST)) | awk -F'	' '{ printf "make %-7s %s\n", $$1, $$2 }'
@@ -33,6 +33,9 @@ lint: $(VENV)/dev.stamp  ## format, lint, types, import contracts, documentation
 
 bench: $(VENV)/dev.stamp  ## measure, and print ratios against the bare primitives
 	@$(BIN)/python bench/run.py $(ARGS)
+
+torture: $(VENV)/dev.stamp  ## play many seeds of the simulation (ARGS="--seeds 10000", ARGS=--bugs)
+	@$(BIN)/python tools/torture.py --jobs 2 $(ARGS)
 
 docs: $(VENV)/dev.stamp  ## build the documentation into site/
 	@$(BIN)/zensical build --strict --clean
