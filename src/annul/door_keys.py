@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from annul.core.jwk import PrivateKey
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from annul.authority.rotation import KeyInfo, Rotation
     from annul.authority.settings import Settings
     from annul.core.jwks import JWKS
@@ -22,10 +24,7 @@ class KeyVerbs:
     _settings: Settings
     _rotation: Rotation
     _replica: Replica
-
-    def _look_after_store(self) -> None:
-        """See ``AsyncAuthority``."""
-        raise NotImplementedError
+    _look_after_store: Callable[[], None]
 
     async def rotate_keys(self, *, algorithm: str | None = None) -> str:
         """Make a new signing key and return its ``kid``.
