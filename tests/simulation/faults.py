@@ -264,6 +264,11 @@ class Nemesis:
 
     def roll_back(self) -> None:
         self.stage.model.roll_back()
+        for member in self.stage.authorities:
+            if not member.process.dead and member.authority is not None:
+                # Whoever has refreshed since goes on as if nothing had happened.
+                for _ in range(3):
+                    member.process.start(Desk(self.stage, member).serve("come_back"))
 
     def wipe(self) -> None:
         if all(m.authority is not None and not m.process.dead for m in self.stage.authorities):

@@ -130,6 +130,12 @@ class Desk:
         finally:
             login.busy = False
 
+    async def come_back(self) -> None:
+        logins = [login for login in self.history.logins if len(login.handles) > 1]
+        if logins:
+            login = self.random.choice(logins)
+            await self.present(login, login.handles[-1])
+
     async def steal(self) -> None:
         login = self._some_login()
         if login is not None and len(login.handles) > 1:
