@@ -106,8 +106,11 @@ class SimulatedReplica(Replica):
 
 
 def wall() -> float:
-    """Return what the wall clock of the machine shows."""
-    Hold.here()
+    """Return what the wall clock of the machine shows.
+
+    It is read right after the monotonic one. Who is held up between the two, or after both, answers
+    later than it says; what is promised is about verifications that begin.
+    """
     return world().here.machine.wall()
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from annul.core.proof import prove
 from annul.core.revocation import Fingerprinter, Kind, Position, Reason, Revocation
 from annul.errors import AnnulError
 from tests.simulation.history import FORGER
@@ -221,8 +223,8 @@ class Nemesis:
             expires_at=int(WALL_BASE) + 10**6,
             id="dave",
             actor=FORGER,
-            proof=b"none" + bytes(40),
         )
+        entry = replace(entry, proof=prove(entry, "made-up", bytes(32)))
         member = self._member()
         if not member.process.dead:
             member.process.start(_offer(member.store(), entry))

@@ -162,7 +162,7 @@ def finish(stage: Stage, probes: Probes) -> None:
     late: list[Token] = []
 
     async def log_in(member: AuthorityMember) -> None:
-        for _ in range(20):
+        for _ in range(40):
             try:
                 late.append(await Desk(stage, member).login("dave", "late"))
             except Exception as error:  # noqa: BLE001 - said by the checker if it stays so

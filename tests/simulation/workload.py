@@ -175,12 +175,11 @@ class Desk:
         login = self._some_login()
         if login is None:
             return
-        others = [one for one in self.history.logins if one.subject == login.subject]
-        facts = [self._begin(Kind.SESSION, one.sid) for one in others if one is not login]
-        # Which of them were alive is the store's to say; all of them may have been ended.
+        # Which sessions there are is the store's to say: it may end any that has begun by then. As
+        # nobody says which, this is never acknowledged.
+        fact = self._begin(Kind.SUBJECT, login.subject)
         await self.authority().end_others(login.tokens[-1].text)
-        for fact in facts:
-            fact.name = "end_others"
+        fact.returned = self.now
 
     # --- taking back ------------------------------------------------------------------
 
