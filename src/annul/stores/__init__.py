@@ -28,6 +28,11 @@ _BACKENDS = {
     "rediss": "annul.stores.redis",
     "valkey": "annul.stores.redis",
     "valkeys": "annul.stores.redis",
+    **{
+        f"{server}+{via}": "annul.stores.redis"
+        for server in ("redis", "rediss", "valkey", "valkeys")
+        for via in ("sentinel", "cluster")
+    },
     "postgresql": "annul.stores.postgres",
     "postgres": "annul.stores.postgres",
 }

@@ -1,10 +1,11 @@
-"""The store in one Redis (6.2 or newer) or Valkey server.
+"""The store in Redis (6.2 or newer) or Valkey: one server, or several under Sentinel or Cluster.
 
 An acknowledgement means: the server has written the operation to its append-only file and synced
 that file before it answered (``appendonly yes``, ``appendfsync always``), and it evicts nothing
-(``noeviction``). ``found`` refuses a server that is set up otherwise, and later writes notice
-within a second if that is changed. ``seq`` is in commit order because a script assigns it, and
-scripts run one after the other.
+(``noeviction``). With several servers all of them have done so, whichever is promoted next.
+``found`` refuses servers that are set up otherwise, and later writes notice within a second if
+that is changed. ``seq`` is in commit order because a script assigns it, and scripts run one after
+the other; a server that has been promoted opens a new epoch before it gives out a position.
 
 Every verb that writes is one script and one round trip. Commands are sent once: an operation whose
 answer did not come is ``StoreUnavailable``, and repeating it is up to the caller.
@@ -12,10 +13,9 @@ answer did not come is ``StoreUnavailable``, and repeating it is up to the calle
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from annul.core.claims import Clock, system_clock
 from annul.core.revocation import Fingerprinter, Kind, Position
@@ -24,9 +24,9 @@ from annul.errors import StoreUnavailable
 from annul.stores import redis_rows as rows
 from annul.stores import redis_scripts as scripts
 from annul.stores.base import Appended, Began, Covered, Draft, Identity, Lease, Store, StoredRing
+from annul.stores.redis_commit import Commits
 from annul.stores.redis_errors import refusal
 from annul.stores.redis_log import RedisLog
-from annul.stores.redis_safety import QUESTIONS, check_durable, check_usable, facts_from
 from annul.stores.redis_url import Address, address_from_url
 
 if TYPE_CHECKING:
@@ -34,13 +34,11 @@ if TYPE_CHECKING:
 
     from annul.core.revocation import Revocation
     from annul.core.session import RotateOutcome
-    from annul.stores.redis_scripts import Script
 
 __all__ = ["RedisStore", "from_url"]
 
 log = logging.getLogger("annul.stores")
 
-_CHECK_EVERY = 0.5
 _PAGE = 250
 
 
@@ -57,22 +55,18 @@ def from_url(
 
 
 class RedisStore(RedisLog, Store):
-    """The store in one Redis or Valkey server, for an authority."""
+    """The store in Redis or Valkey, for an authority."""
 
     def __init__(
         self, address: Address, *, issuer: str | None = None, allow_volatile: bool = False
     ) -> None:
         super().__init__(address, issuer=issuer)
-        self._allow_volatile = allow_volatile
         self._fingerprint: Fingerprinter | None = None
-        self._checked_at = float("-inf")
+        self._commits = Commits(self._link, allow_volatile=allow_volatile)
 
     async def found(self, identity: Identity, now: float) -> Identity:
-        facts = self._facts(await self._link.attempt(*QUESTIONS))
-        check_usable(facts, self._link.address.place)
-        if not self._allow_volatile:
-            check_durable(facts, self._link.address.place)
-        fields = await self._link.call(
+        await self._commits.check()
+        fields = await self._commits.run(
             scripts.FOUND,
             identity.issuer,
             identity.lineage,
@@ -81,6 +75,7 @@ class RedisStore(RedisLog, Store):
             str(identity.longest_session),
             str(int(now)),
             identity.lineage.encode().hex(),
+            str(self._commits.nodes),
         )
         return rows.identity_from(fields)
 
@@ -89,14 +84,14 @@ class RedisStore(RedisLog, Store):
         for draft in drafts:
             mode = "lifts_all" if draft.lifts_all else "lasting" if draft.lasting else ""
             arguments += [rows.entry_text(draft), mode]
-        answer = await self._commit(
+        answer = await self._commits.run(
             scripts.APPEND, self._issuer or "", rows.id_of(floor), *arguments
         )
         return Appended(tuple(rows.entry_from(*entry) for entry in answer))
 
     async def begin(self, session: Session, *, floor: Position = BEGINNING) -> Began | Covered:
         fingerprint = await self._fingerprinter()
-        outcome, *rest = await self._commit(
+        outcome, *rest = await self._commits.run(
             scripts.BEGIN,
             self._issuer or "",
             rows.id_of(floor),
@@ -134,7 +129,7 @@ class RedisStore(RedisLog, Store):
             "replay_tag": replay_tag.hex(),
             "replay_expires_at": str(replay_expires_at),
         }
-        outcome, *rest = await self._commit(
+        outcome, *rest = await self._commits.run(
             scripts.ROTATE, self._issuer or "", rows.id_of(floor), everything, rows.text_of(asked)
         )
         if outcome == b"unknown":
@@ -246,7 +241,7 @@ class RedisStore(RedisLog, Store):
         return None if version is None else StoredRing(int(version), ring.decode(), jwks.decode())
 
     async def swap_ring(self, expected: int, ring: StoredRing) -> bool:
-        swapped = await self._commit(
+        swapped = await self._commits.run(
             scripts.SWAP_RING,
             self._issuer or "",
             str(expected),
@@ -289,21 +284,3 @@ class RedisStore(RedisLog, Store):
 
     async def _mark(self, kind: Kind, value: str) -> str:
         return (await self._fingerprinter())(kind, value).hex()
-
-    async def _commit(self, script: Script, *arguments: str) -> Any:  # noqa: ANN401 - its answer
-        """Return what a script answers, which acknowledges what it has written.
-
-        Twice a second the server is asked on the same connection, after the script, whether it
-        is still set up to keep that; raises ``UnsafeStore`` if not.
-        """
-        now = asyncio.get_running_loop().time()
-        if self._allow_volatile or now - self._checked_at < _CHECK_EVERY:
-            return await self._link.call(script, *arguments)
-        answers = await self._link.call_and(script, arguments, QUESTIONS)
-        (answer,) = self._link.checked(answers[:1])
-        check_durable(self._facts(answers[1:]), self._link.address.place)
-        self._checked_at = now
-        return answer
-
-    def _facts(self, answers: Sequence[Any]) -> dict[str, str]:
-        return facts_from(answers, self._link.address.appendfsync)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from annul.errors import AnnulError
 
-__all__ = ["explain", "lost", "refusal"]
+__all__ = ["explain", "has_moved", "lost", "refusal"]
 
 _MEANINGS: dict[str, tuple[type[AnnulError], str]] = {
     # Said by our own scripts.
@@ -35,6 +35,10 @@ _MEANINGS: dict[str, tuple[type[AnnulError], str]] = {
         WrongStore,
         "{place} holds a part of a store under this prefix: restore it, or use another prefix",
     ),
+    "SEVERALNODES": (
+        Misconfigured,
+        "the store at {place} is kept on several nodes: use redis+sentinel:// or redis+cluster://",
+    ),
     # Said by the server.
     "NODATABASE": (Misconfigured, "{place} has no database of that number; it is often 0"),
     "NOAUTH": (Misconfigured, "{place} wants a password: put it into the URL"),
@@ -51,7 +55,14 @@ _MEANINGS: dict[str, tuple[type[AnnulError], str]] = {
     "BUSY": (StoreUnavailable, "{place} is busy with somebody's script"),
     "MASTERDOWN": (StoreUnavailable, "{place} is a replica that has lost its primary"),
     "NOREPLICAS": (StoreUnavailable, "{place} has fewer replicas than it insists on"),
+    "UNBLOCKED": (StoreUnavailable, "{place} was demoted while it was being waited for"),
+    "MOVED": (StoreUnavailable, "{place} has given this store's slot to another node: try again"),
+    "ASK": (StoreUnavailable, "{place} is moving this store's slot to another node: try later"),
+    "TRYAGAIN": (StoreUnavailable, "{place} is moving this store's slot: try later"),
+    "CLUSTERDOWN": (StoreUnavailable, "the cluster at {place} is down"),
 }
+
+_ELSEWHERE = {"READONLY", "MASTERDOWN", "UNBLOCKED", "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"}
 
 # Redis 6.2 wraps what a command inside a script says: "ERR Error running script …: -OOM …".
 _INSIDE_A_SCRIPT = re.compile(r": -([A-Z]+) ")
@@ -59,11 +70,7 @@ _INSIDE_A_SCRIPT = re.compile(r": -([A-Z]+) ")
 
 def explain(error: RedisError, place: str) -> AnnulError:
     """Return the error of ours for a command that the server has answered with an error."""
-    text = str(error)
-    code = error.status_code or text.partition(" ")[0]
-    inside = _INSIDE_A_SCRIPT.search(text)
-    if inside is not None:
-        code = inside[1]
+    text, code = str(error), _code_of(error)
     if isinstance(error, NoPermissionError):
         code = "NOPERM"
     elif isinstance(error, AuthenticationError) and code not in _MEANINGS:
@@ -71,6 +78,17 @@ def explain(error: RedisError, place: str) -> AnnulError:
     elif "DB index" in text:
         code = "NODATABASE"
     return refusal(code, place, text)
+
+
+def has_moved(error: RedisError) -> bool:
+    """Whether an error answer says that another server takes the writes by now."""
+    return _code_of(error) in _ELSEWHERE
+
+
+def _code_of(error: RedisError) -> str:
+    text = str(error)
+    inside = _INSIDE_A_SCRIPT.search(text)
+    return inside[1] if inside is not None else error.status_code or text.partition(" ")[0]
 
 
 def refusal(code: str, place: str, detail: str = "") -> AnnulError:

@@ -1,19 +1,10 @@
-"""The connections to one server: one round trip at a time, never repeated behind our back.
-
-redis-py's own clients repeat commands after a lost connection. A repeated write may happen twice,
-and its acknowledgement may come from a server that has only the second one, so commands go over
-bare connections here, each sent once.
-"""
+"""What a store handle sends its commands through: one round trip at a time, errors ours."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from redis.asyncio import Connection, SSLConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
@@ -23,85 +14,23 @@ from redis.exceptions import (
 )
 
 from annul.errors import StoreUnavailable
-from annul.stores.redis_errors import explain, lost
+from annul.stores.redis_cluster import ClusterRoute
+from annul.stores.redis_errors import explain, has_moved, lost
+from annul.stores.redis_lane import Here, Lane, Route
+from annul.stores.redis_sentinel import SentinelRoute
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
+    from annul.stores.redis_lane import Command
     from annul.stores.redis_scripts import Script
-    from annul.stores.redis_url import Address
-
-    Command = tuple[str | bytes | int, ...]
+    from annul.stores.redis_url import Address, Host
 
 __all__ = ["Link"]
 
-_CONNECT_TIMEOUT = 1.0
-_CONNECTIONS = 8
+T = TypeVar("T")
+
 _inherited: list[object] = []
-
-
-class Lane:
-    """At most ``_CONNECTIONS`` connections. Each is used by one task at a time."""
-
-    def __init__(self, address: Address) -> None:
-        self._address = address
-        self._slots = asyncio.Semaphore(_CONNECTIONS)
-        self._idle: list[Connection] = []
-        self._all: list[Connection] = []
-
-    async def exchange(self, commands: Sequence[Command], timeout: float) -> list[Any]:
-        """Send commands in one go and return their answers; an error answer is one of them.
-
-        If anything else goes wrong meanwhile, the connection is given up: what it still had to
-        say must not be taken for the answer to the next command.
-        """
-        async with asyncio.timeout(timeout), self._slots:
-            connection = self._idle.pop() if self._idle else self._make()
-            try:
-                if connection.is_connected and await connection.can_read():
-                    await connection.disconnect(nowait=True)  # the server hung up meanwhile
-                if not connection.is_connected:
-                    await connection.connect()  # type: ignore[no-untyped-call]  # theirs
-                await connection.send_packed_command(connection.pack_commands(commands))
-                return [await _answer(connection) for _ in commands]
-            finally:
-                self._idle.append(connection)
-
-    async def close(self) -> None:
-        """Disconnect; whoever waits for an answer gets an error."""
-        for connection in self._all:
-            await connection.disconnect(nowait=True)
-
-    def _make(self) -> Connection:
-        address = self._address
-        options: dict[str, Any] = {
-            "host": address.host,
-            "port": address.port,
-            "db": address.db,
-            "username": address.username,
-            "password": address.password,
-            # Time is kept by exchange, for everything together.
-            "socket_timeout": None,
-            "socket_connect_timeout": min(_CONNECT_TIMEOUT, address.timeout),
-            "retry": Retry(NoBackoff(), 0),
-            "protocol": 2,
-            "driver_info": None,
-        }
-        if address.tls:
-            connection: Connection = SSLConnection(
-                ssl_ca_certs=address.ca, ssl_check_hostname=True, **options
-            )
-        else:
-            connection = Connection(**options)
-        self._all.append(connection)
-        return connection
-
-
-async def _answer(connection: Connection) -> Any:  # noqa: ANN401 - whatever the command answers
-    try:
-        return await connection.read_response()
-    except ResponseError as error:
-        return error
 
 
 class Link:
@@ -118,8 +47,10 @@ class Link:
 
     def _start(self) -> None:
         self._pid = os.getpid()
+        self._route = _route_for(self.address)
         self._work: Lane | None = None
         self._bell: Lane | None = None
+        self._others: dict[Host, Lane] = {}
 
     async def send(self, *commands: Command) -> list[Any]:
         """Return the answers to commands sent together; raise the first refusal among them."""
@@ -160,13 +91,31 @@ class Link:
                 raise explain(answer, self.address.place)
         return answers
 
+    def forget(self) -> None:
+        """Look for the server anew before the next command: it may have been replaced."""
+        self._route.forget()
+
+    async def ask_others(self, *commands: Command) -> dict[Host, list[Any] | None]:
+        """Return what the servers answer that may take this one's place; ``None``: nothing."""
+        self._check_open()
+        answers: dict[Host, list[Any] | None] = {}
+        for host in await self._guarded(self._route.others()):
+            lane = self._others.get(host)
+            if lane is None:
+                lane = self._others[host] = Lane(self.address, Here(host), primary=False)
+            try:
+                answers[host] = await lane.exchange(commands, self.address.timeout / 2)
+            except (RedisError, OSError):
+                answers[host] = None
+        return answers
+
     async def close(self) -> None:
         """Disconnect. Closing twice is harmless."""
         if self._closed:
             return
         self._closed = True
         if self._pid == os.getpid():
-            for lane in (self._work, self._bell):
+            for lane in (self._work, self._bell, *self._others.values()):
                 if lane is not None:
                     await lane.close()
 
@@ -175,24 +124,48 @@ class Link:
     ) -> list[Any]:
         lane = self._lane(waiting=waiting is not None)
         timeout = self.address.timeout + (waiting or 0.0)
+        answers = await self._guarded(lane.exchange(commands, timeout))
+        if any(isinstance(answer, ResponseError) and has_moved(answer) for answer in answers):
+            self.forget()
+        return answers
+
+    async def _guarded(self, call: Coroutine[Any, Any, T]) -> T:
         try:
-            return await lane.exchange(commands, timeout)
+            return await call
         except (AuthenticationError, BusyLoadingError, ResponseError) as error:
             # Refused while connecting, or in a way that ends the connection.
+            self.forget()
             raise explain(error, self.address.place) from error
         except (RedisError, OSError) as error:
             # asyncio.timeout raises an OSError too.
+            self.forget()
             raise lost(error, self.address.place) from error
 
-    def _lane(self, *, waiting: bool) -> Lane:
+    def _check_open(self) -> None:
         if self._closed:
             raise StoreUnavailable("this store handle has been closed; open the store again")
         if self._pid != os.getpid():
             # The sockets are the parent's: not to be written to, and not to be closed politely.
-            _inherited.append((self._work, self._bell))
+            _inherited.append((self._work, self._bell, self._others, self._route))
             self._start()
+
+    def _lane(self, *, waiting: bool) -> Lane:
+        self._check_open()
         if waiting:
-            self._bell = self._bell or Lane(self.address)
+            self._bell = self._bell or self._new_lane()
             return self._bell
-        self._work = self._work or Lane(self.address)
+        self._work = self._work or self._new_lane()
         return self._work
+
+    def _new_lane(self) -> Lane:
+        return Lane(self.address, self._route, primary=bool(self.address.via))
+
+
+def _route_for(address: Address) -> Route:
+    match address.via:
+        case "sentinel":
+            return SentinelRoute(address)
+        case "cluster":
+            return ClusterRoute(address)
+        case _:
+            return Here(address.hosts[0])

@@ -2,7 +2,8 @@
 
 Grants for a replica's user: read ``{annul}:meta``, ``{annul}:log`` and ``{annul}:bell``; read and
 write ``{annul}:leases``, ``{annul}:seen`` and ``{annul}:inbox``; and the commands ``evalsha eval
-exists get set hget hset hdel hmget hlen hsetnx time xrange xread``.
+exists get set hget hset hdel hmget hlen hsetnx time xrange xread``; where several servers keep
+the store also ``role wait``, and ``cluster|nodes`` in a cluster.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ from annul.stores.base import (
     Renewal,
     Snapshot,
 )
+from annul.stores.redis_copies import Copies
 from annul.stores.redis_errors import refusal
 from annul.stores.redis_link import Link
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from annul.stores.redis_link import Command
+    from annul.stores.redis_lane import Command
     from annul.stores.redis_url import Address
 
 __all__ = ["RedisLog"]
@@ -46,6 +48,7 @@ class RedisLog(LogReader):
         self._link = Link(address)
         self._issuer = issuer
         self._heard = b"0-0"
+        self._copies = Copies(address.nodes or 1)
 
     # --- reading the log --------------------------------------------------------------
 
@@ -55,8 +58,7 @@ class RedisLog(LogReader):
         return None if meta is None else rows.identity_from(meta)
 
     async def renew(self, lease: Lease) -> Renewal | None:
-        answer = await self._link.call(
-            scripts.RENEW,
+        answer = await self._renewed(
             self._issuer or "",
             self._key("meta"),
             lease.id,
@@ -65,7 +67,7 @@ class RedisLog(LogReader):
         )
         if answer is None:
             return None
-        epoch, seq, tag, now, keys_version, horizon, lineage, previous = answer
+        epoch, seq, tag, now, keys_version, horizon, lineage, previous, _ = answer
         return Renewal(
             head=_watermark(epoch, seq, tag),
             store_time=float(now),
@@ -74,6 +76,31 @@ class RedisLog(LogReader):
             lineage=lineage.decode(),
             previous=None if previous is None else int(previous),
         )
+
+    async def _renewed(self, *arguments: str) -> list[Any] | None:
+        """Return what a renewal answers, once most of the nodes that keep the store have it."""
+        address = self._link.address
+        while True:
+            copies = self._copies
+            wait = copies.for_most(int(address.timeout * 1000))
+            answer, *counted = self._link.checked(
+                await self._link.call_and(scripts.RENEW, arguments, wait)
+            )
+            if answer is None:
+                return None
+            if (nodes := int(answer[-1])) > 1 and not address.via:
+                raise refusal("SEVERALNODES", address.place)
+            if nodes > copies.nodes:
+                # It was not known how many there are; a renewal repeated is a renewal.
+                self._copies = Copies(nodes)
+                continue
+            try:
+                copies.check_most(counted, address.place)
+            except StoreUnavailable:
+                # This may be a primary that has been replaced and cut off from the others.
+                self._link.forget()
+                raise
+            return list(answer)
 
     async def release(self, lease_id: str) -> None:
         await self._link.send(("HDEL", self._key("leases"), lease_id))

@@ -6,7 +6,8 @@ write, so it happens whole or not at all.
 
 The keys of a store, all with one hash tag::
 
-    meta      hash    identity, head of the log, public keys: nothing secret
+    meta      hash    identity, head of the log, public keys: nothing secret; on how many nodes
+                      the store is kept, and which primary has opened its epoch
     ring      hash    the sealed keyring
     log       stream  id epoch-seq; an entry is a JSON array of text
     tags      hash    tag → id
@@ -20,6 +21,7 @@ The keys of a store, all with one hash tag::
     seen      string  the furthest position that any replica has seen
     inbox     hash    tag → "id entry" of what the store has lost and a replica still has
     bell      stream  its only entry is replaced when there is something new to read
+    pulse     string  counts what several nodes had to confirm
 
 The user of a replica has to read meta, log and bell, and to write leases,
 seen and inbox. Therefore
@@ -84,16 +86,16 @@ def _script(name: str, *, keys: str, parts: str = "") -> Script:
     return Script(declared, source, sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
-_APPENDING = "_founded _epoch _entry _appending"
+_APPENDING = "_founded _primary _epoch _entry _appending"
 _LOG = "meta log tags expiry cover bell seen"
 
-FOUND = _script("found", keys="meta log", parts="_founded")
+FOUND = _script("found", keys="meta log", parts="_founded _primary")
 RENEW = _script("renew", keys="leases seen", parts="_founded")
 APPEND = _script("append", keys=_LOG, parts=_APPENDING)
 BEGIN = _script(
     "begin",
     keys="meta cover sessions families index ends bell seen",
-    parts="_founded _epoch _entry _covering _rows",
+    parts="_founded _primary _epoch _entry _covering _rows",
 )
 ROTATE = _script("rotate", keys=f"{_LOG} sessions families", parts=f"{_APPENDING} _covering")
 CONFIRM = _script("confirm", keys="sessions")

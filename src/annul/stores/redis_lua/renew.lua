@@ -16,6 +16,7 @@ local clock = redis.call('TIME')
 local now = string.format('%d.%06d', clock[1], clock[2])
 local pruned_by = redis.call('HGET', meta, 'time')
 if tonumber(pruned_by) > tonumber(now) then now = pruned_by end
-local rest = redis.call('HMGET', meta, 'tag', 'keys', 'horizon', 'lineage')
+local rest = redis.call('HMGET', meta, 'tag', 'keys', 'horizon', 'lineage', 'nodes')
 local previous = before and tostring(cjson.decode(before)[5])
-return {head.epoch, head.seq, rest[1], now, rest[2], rest[3], rest[4], previous}
+return {head.epoch, head.seq, rest[1], now, rest[2], rest[3], rest[4], previous or false,
+    rest[5] or '1'}
