@@ -57,9 +57,10 @@ class RedisServer:
     """One Valkey or Redis process with a data folder of its own."""
 
     def __init__(self, binary: str, folder: Path, **settings: str) -> None:
+        folder.mkdir(exist_ok=True)
         self._binary = binary
         self._folder = folder
-        self._settings = settings
+        self._settings = {name.replace("_", "-"): value for name, value in settings.items()}
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
 

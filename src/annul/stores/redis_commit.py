@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Commits"]
 
 _CHECK_EVERY = 0.5
-_SHARE_OF_WAITING = 0.75  # of the time that an operation may take
+_SHARE_OF_WAITING = 0.4  # of the time that an operation may take; it may wait twice
 
 
 class Commits:

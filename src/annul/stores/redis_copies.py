@@ -47,10 +47,12 @@ class Copies:
         """
         if self.nodes == 1:
             return ()
-        wait: Command = ("WAIT", self.nodes - 1, milliseconds)
+        waits: tuple[Command, ...] = (("WAIT", self.nodes - 1, milliseconds),)
         if self.synced:
-            wait = ("WAITAOF", 1, self.nodes - 1, milliseconds)
-        return (("INCR", key(prefix, "pulse")), wait, ("INFO", "replication"))
+            # By itself it takes a second: a replica says what it has synced when it is asked, a
+            # moment before it syncs, and then once a second. Asked again, it has.
+            waits += (("WAITAOF", 1, self.nodes - 1, milliseconds),)
+        return (("INCR", key(prefix, "pulse")), *waits, ("INFO", "replication"))
 
     def check_all(self, answers: Sequence[Any], place: str) -> None:
         """Raise ``StoreUnavailable`` unless every node has the write.
@@ -60,15 +62,16 @@ class Copies:
         """
         if self.nodes == 1:
             return
-        _, waited, info = answers
+        _, *waited, info = answers
         replicas = _connected(info)
         if replicas >= self.nodes:
             raise UnsafeStore(
                 f"{place} has {replicas} replicas, one of which may be promoted without what was"
                 f" acknowledged: say nodes={replicas + 1}, or remove one"
             )
-        here, there = waited if self.synced else (1, waited)
-        if here < 1 or there < self.nodes - 1:
+        # WAIT counts replicas; WAITAOF says whether it is on disk here, and on how many replicas.
+        here, there = waited[-1] if self.synced else (1, waited[-1])
+        if here < 1 or min(there, waited[0]) < self.nodes - 1:
             raise StoreUnavailable(
                 f"only {here + there} of {self.nodes} nodes of {place} have it so far; all must"
             )
