@@ -7,8 +7,9 @@ import subprocess
 import tempfile
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -16,20 +17,21 @@ from tests.servers import RedisServer, free_port, redis_binary
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["Cluster", "Sentinels", "ask", "redis_cluster", "redis_sentinels"]
+__all__ = ["Cluster", "Place", "Sentinels", "redis_cluster", "redis_sentinels", "tell"]
 
 SERVICE = "shop"
 _WITHIN = 30.0
 _SLOTS = 16384
+_AT_ONCE = {"repl_diskless_sync_delay": "0"}
 
 
-def ask(port: int, *words: str) -> Any:  # noqa: ANN401 - whatever the command answers
+def ask(port: int, *words: str, host: str = "127.0.0.1") -> Any:  # noqa: ANN401 - whatever the command answers
     """Return what a server answers to one command, and raise ``RuntimeError`` if it refuses."""
     request = b"*%d\r\n" % len(words)
     request += b"".join(b"$%d\r\n%s\r\n" % (len(word), word.encode()) for word in words)
-    with socket.create_connection(("127.0.0.1", port), timeout=5.0) as connection:
+    with socket.create_connection((host, port), timeout=5.0) as connection:
         connection.sendall(request)
         with connection.makefile("rb") as answer:
             return _read(answer)
@@ -53,33 +55,65 @@ def _read(answer: Any) -> Any:  # noqa: ANN401 - a buffered reader, and what it 
             return rest
 
 
-def facts(port: int) -> dict[str, str]:
-    """Return what a server says about its replication."""
-    lines = ask(port, "INFO", "replication").splitlines()
+def tell(node: RedisServer, *words: str) -> Any:  # noqa: ANN401 - whatever the command answers
+    """Return what a node answers to one command, and raise ``RuntimeError`` if it refuses."""
+    return ask(node.port, *words, host=node.host)
+
+
+def facts(node: RedisServer) -> dict[str, str]:
+    """Return what a node says about its replication."""
+    lines = tell(node, "INFO", "replication").splitlines()
     return dict(line.split(":", 1) for line in lines if ":" in line)
 
 
-class Sentinels:
-    """A primary with replicas, and three Sentinels that watch them."""
+class Place(NamedTuple):
+    """Where a server listens, and what comes before its command."""
 
-    def __init__(self, binary: str, folder: Path, *, nodes: int, patience: int) -> None:
-        self.nodes = [RedisServer(binary, folder / f"node{n}") for n in range(nodes)]
-        self.ports: list[int] = []
+    host: str = "127.0.0.1"
+    prefix: tuple[str, ...] = ()
+
+
+class Sentinels:
+    """A primary with replicas, and three Sentinels that watch them.
+
+    ``places`` are where the nodes listen, then where the Sentinels do: on this machine unless it
+    is said otherwise, each with what comes before the command of a server there.
+    """
+
+    def __init__(
+        self,
+        binary: str,
+        folder: Path,
+        *,
+        nodes: int = 3,
+        patience: int = 1000,
+        places: Sequence[Place] | None = None,
+    ) -> None:
+        places = places or [Place()] * (nodes + 3)
+        self.nodes = [
+            RedisServer(
+                binary, folder / f"node{n}", host=place.host, prefix=place.prefix, **_AT_ONCE
+            )
+            for n, place in enumerate(places[:-3])
+        ]
+        self.watchers: list[tuple[str, int]] = []
         self._binary = binary
         self._folder = folder
         self._patience = patience
-        self._watchers: list[subprocess.Popen[bytes]] = []
+        self._places = places[-3:]
+        self._processes: list[subprocess.Popen[bytes]] = []
 
     @property
     def url(self) -> str:
-        hosts = ",".join(f"127.0.0.1:{port}" for port in self.ports)
+        hosts = ",".join(f"{host}:{port}" for host, port in self.watchers)
         return f"redis+sentinel://{hosts}/{SERVICE}/0?nodes={len(self.nodes)}"
 
     @property
     def primary(self) -> RedisServer:
         """The node that the Sentinels name."""
-        _, port = ask(self.ports[0], "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
-        return next(node for node in self.nodes if node.port == int(port))
+        host, port = self.watchers[0]
+        place = ask(port, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE, host=host)
+        return next(node for node in self.nodes if [node.host, str(node.port)] == place)
 
     @property
     def replicas(self) -> list[RedisServer]:
@@ -91,49 +125,60 @@ class Sentinels:
         first.start()
         for node in others:
             node.start()
-            ask(node.port, "REPLICAOF", "127.0.0.1", str(first.port))
+            tell(node, "REPLICAOF", first.host, str(first.port))
         eventually(lambda: self._are_linked(first), within=_WITHIN)
-        self.ports = [free_port() for _ in range(3)]
-        for port in self.ports:
-            self._watch(port, first.port)
+        for place in self._places:
+            self._watch(place, first)
         eventually(self._know_each_other, within=_WITHIN)
 
-    def _watch(self, port: int, primary: int) -> None:
+    def _watch(self, place: Place, primary: RedisServer) -> None:
+        port = free_port()
+        self.watchers.append((place.host, port))
         folder = self._folder / f"sentinel{port}"
         folder.mkdir()
         file = folder / "sentinel.conf"
         file.write_text(
-            f"port {port}\nbind 127.0.0.1\ndir {folder}\n"
-            f"sentinel monitor {SERVICE} 127.0.0.1 {primary} 2\n"
+            f"port {port}\nbind {place.host}\nprotected-mode no\ndir {folder}\n"
+            f"sentinel monitor {SERVICE} {primary.host} {primary.port} 2\n"
             f"sentinel down-after-milliseconds {SERVICE} {self._patience}\n"
             f"sentinel failover-timeout {SERVICE} {self._patience * 6}\n"
         )
         with (folder / "log").open("wb") as log:
-            self._watchers.append(
+            self._processes.append(
                 subprocess.Popen(
-                    [self._binary, str(file), "--sentinel"], stdout=log, stderr=subprocess.STDOUT
+                    [*place.prefix, self._binary, str(file), "--sentinel"],
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
                 )
             )
 
     def _are_linked(self, primary: RedisServer) -> bool:
-        return facts(primary.port)["connected_slaves"] == str(len(self.nodes) - 1) and all(
-            facts(node.port).get("master_link_status") == "up"
+        return facts(primary)["connected_slaves"] == str(len(self.nodes) - 1) and all(
+            facts(node).get("master_link_status") == "up"
             for node in self.nodes
             if node is not primary
         )
 
     def _know_each_other(self) -> bool:
-        for port in self.ports:
+        for host, port in self.watchers:
             try:
-                flat = ask(port, "SENTINEL", "MASTER", SERVICE)
+                flat = ask(port, "SENTINEL", "MASTER", SERVICE, host=host)
             except (OSError, RuntimeError):
                 return False
             said = dict(zip(flat[::2], flat[1::2], strict=True))
-            if said["num-other-sentinels"] != "2" or said["num-slaves"] != str(
-                len(self.nodes) - 1
-            ):
+            if said["num-other-sentinels"] != "2" or said["num-slaves"] != str(len(self.nodes) - 1):
                 return False
         return True
+
+    def bring_back(self, node: RedisServer) -> None:
+        """Start a node that was killed, as a replica of whoever is the primary by now.
+
+        A Sentinel would see to that too, but takes its time.
+        """
+        node.start()
+        primary = self.primary
+        if primary is not node:
+            tell(node, "REPLICAOF", primary.host, str(primary.port))
 
     def settled(self) -> bool:
         """Whether there is one primary that all the others follow."""
@@ -149,11 +194,11 @@ class Sentinels:
     def clear(self) -> None:
         """Empty all of them."""
         self.settle()
-        ask(self.primary.port, "FLUSHALL")
-        ask(self.primary.port, "WAIT", str(len(self.nodes) - 1), "5000")
+        tell(self.primary, "FLUSHALL")
+        tell(self.primary, "WAIT", str(len(self.nodes) - 1), "5000")
 
     def stop(self) -> None:
-        for watcher in self._watchers:
+        for watcher in self._processes:
             watcher.kill()
             watcher.wait()
         for node in self.nodes:
@@ -161,13 +206,13 @@ class Sentinels:
 
 
 class Cluster:
-    """Two shards of a primary and a replica each, and one primary that only votes."""
+    """Three shards of a primary and a replica each."""
 
     def __init__(self, binary: str, folder: Path, *, patience: int) -> None:
-        settings = {"cluster_enabled": "yes", "cluster_node_timeout": str(patience)}
+        settings = {"cluster_enabled": "yes", "cluster_node_timeout": str(patience), **_AT_ONCE}
         self.nodes = [
             RedisServer(binary, folder / f"node{n}", **settings, cluster_config_file="nodes.conf")
-            for n in range(5)
+            for n in range(6)
         ]
 
     @property
@@ -182,27 +227,27 @@ class Cluster:
         for number, node in enumerate(self.nodes[:3]):
             begin, end = number * _SLOTS // 3, (number + 1) * _SLOTS // 3
             slots = [str(slot) for slot in range(begin, end)]
-            ask(node.port, "CLUSTER", "ADDSLOTS", *slots)
-            ask(node.port, "CLUSTER", "SET-CONFIG-EPOCH", str(number + 1))
+            tell(node, "CLUSTER", "ADDSLOTS", *slots)
+            tell(node, "CLUSTER", "SET-CONFIG-EPOCH", str(number + 1))
         first = self.nodes[0]
         for node in self.nodes[1:]:
-            ask(first.port, "CLUSTER", "MEET", "127.0.0.1", str(node.port))
+            tell(first, "CLUSTER", "MEET", "127.0.0.1", str(node.port))
         eventually(self._have_met, within=_WITHIN)
         for number, node in enumerate(self.nodes[3:]):
-            name = ask(self.nodes[number].port, "CLUSTER", "MYID")
-            eventually(lambda n=node, i=name: _follows(n.port, i), within=_WITHIN)
+            name = tell(self.nodes[number], "CLUSTER", "MYID")
+            eventually(partial(_follows, node, name), within=_WITHIN)
         self.settle()
 
     def _have_met(self) -> bool:
         return all(
-            len(ask(node.port, "CLUSTER", "NODES").splitlines()) == len(self.nodes)
+            len(tell(node, "CLUSTER", "NODES").splitlines()) == len(self.nodes)
             for node in self.nodes
         )
 
     def shard_of(self, prefix: str) -> list[RedisServer]:
         """Return the nodes that keep a prefix, the primary first."""
-        slot = ask(self._alive().port, "CLUSTER", "KEYSLOT", f"{{{prefix}}}:meta")
-        for begin, end, *nodes in ask(self._alive().port, "CLUSTER", "SLOTS"):
+        slot = tell(self._alive(), "CLUSTER", "KEYSLOT", f"{{{prefix}}}:meta")
+        for begin, end, *nodes in tell(self._alive(), "CLUSTER", "SLOTS"):
             if begin <= slot <= end:
                 ports = [node[1] for node in nodes]
                 return [node for port in ports for node in self.nodes if node.port == port]
@@ -211,7 +256,7 @@ class Cluster:
     def _alive(self) -> RedisServer:
         for node in self.nodes:
             try:
-                ask(node.port, "PING")
+                tell(node, "PING")
             except (OSError, RuntimeError):
                 continue
             return node
@@ -220,11 +265,11 @@ class Cluster:
     def settled(self) -> bool:
         """Whether all slots are served, and every node knows and has its replica."""
         try:
-            states = [ask(node.port, "CLUSTER", "INFO") for node in self.nodes]
-            links = [facts(node.port).get("master_link_status") for node in self.nodes]
+            states = [tell(node, "CLUSTER", "INFO") for node in self.nodes]
+            links = [facts(node).get("master_link_status") for node in self.nodes]
         except (OSError, RuntimeError):
             return False
-        return all("cluster_state:ok" in state for state in states) and links.count("up") == 2
+        return all("cluster_state:ok" in state for state in states) and links.count("up") == 3
 
     def settle(self) -> None:
         """Wait until it is so."""
@@ -234,17 +279,17 @@ class Cluster:
         """Empty all of them."""
         self.settle()
         for node in self.nodes:
-            if facts(node.port)["role"] == "master":
-                ask(node.port, "FLUSHALL")
+            if facts(node)["role"] == "master":
+                tell(node, "FLUSHALL")
 
     def stop(self) -> None:
         for node in self.nodes:
             node.kill()
 
 
-def _follows(port: int, name: str) -> bool:
+def _follows(node: RedisServer, name: str) -> bool:
     try:
-        return bool(ask(port, "CLUSTER", "REPLICATE", name) == "OK")
+        return bool(tell(node, "CLUSTER", "REPLICATE", name) == "OK")
     except RuntimeError:
         return False  # it does not know that node yet
 
@@ -260,10 +305,13 @@ def _port_with_a_bus() -> int:
 
 
 @contextmanager
-def redis_sentinels(*, nodes: int = 3, patience: int = 1000) -> Iterator[Sentinels]:
+def redis_sentinels(
+    *, nodes: int = 3, patience: int = 1000, places: Sequence[Place] | None = None
+) -> Iterator[Sentinels]:
     """Start servers under Sentinel, which takes one for dead after ``patience`` milliseconds."""
-    with tempfile.TemporaryDirectory(prefix="annul-sentinel-") as folder:
-        sentinels = Sentinels(_binary(), Path(folder), nodes=nodes, patience=patience)
+    with tempfile.TemporaryDirectory(prefix="annul-sentinel-") as name:
+        folder = Path(name)
+        sentinels = Sentinels(_binary(), folder, nodes=nodes, patience=patience, places=places)
         try:
             sentinels.start()
             yield sentinels

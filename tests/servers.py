@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _START_WITHIN = 10.0
 
@@ -54,10 +54,24 @@ def free_port() -> int:
 
 
 class RedisServer:
-    """One Valkey or Redis process with a data folder of its own."""
+    """One Valkey or Redis process with a data folder of its own.
 
-    def __init__(self, binary: str, folder: Path, **settings: str) -> None:
+    ``host`` is where it listens, and ``prefix`` what comes before its command: the way into a
+    network namespace, for example.
+    """
+
+    def __init__(
+        self,
+        binary: str,
+        folder: Path,
+        *,
+        host: str = "127.0.0.1",
+        prefix: Sequence[str] = (),
+        **settings: str,
+    ) -> None:
         folder.mkdir(exist_ok=True)
+        self.host = host
+        self._prefix = prefix
         self._binary = binary
         self._folder = folder
         self._settings = {name.replace("_", "-"): value for name, value in settings.items()}
@@ -71,14 +85,15 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://{self.host}:{self.port}/0"
 
     def start(self) -> None:
         """Start with what the folder holds; on the port of before, if there was one."""
         self.port = self.port or free_port()
         options = {
             "port": str(self.port),
-            "bind": "127.0.0.1",
+            "bind": self.host,
+            "protected-mode": "no",
             "dir": str(self._folder),
             "save": "",
             "daemonize": "no",
@@ -88,7 +103,7 @@ class RedisServer:
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
         with (self._folder / "server.log").open("ab") as output:
             self._process = subprocess.Popen(
-                [self._binary, *arguments], stdout=output, stderr=subprocess.STDOUT
+                [*self._prefix, self._binary, *arguments], stdout=output, stderr=subprocess.STDOUT
             )
         deadline = time.monotonic() + _START_WITHIN
         while not (self._answer("PING") or "").startswith(("+PONG", "-NOAUTH")):
@@ -134,7 +149,7 @@ class RedisServer:
         request = b"*%d\r\n" % len(parts)
         request += b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=5.0) as connection:
+            with socket.create_connection((self.host, self.port), timeout=5.0) as connection:
                 connection.sendall(request)
                 return connection.makefile("rb").readline().decode().rstrip()
         except OSError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from annul.errors import AnnulError, Misconfigured, StoreUnavailable
+from annul.errors import Misconfigured, StoreUnavailable
 from annul.stores.redis_copies import ALONE, Copies
 from annul.stores.redis_safety import (
     QUESTIONS,
@@ -92,15 +92,21 @@ class Commits:
         answer, *confirmed = self._link.checked(answers[:told])
         try:
             copies.check_all(confirmed, address.place)
-        except AnnulError:
-            # This may be a primary that has been replaced and cut off from the others.
+        except StoreUnavailable:
+            if not self._allow_volatile:
+                # Somebody's settings may be why.
+                await self._check_setup(await self._link.attempt(*QUESTIONS))
+            # And this may be a primary that has been replaced and cut off from the others.
             self._link.forget()
             raise
         if is_due:
-            check_durable(self._facts(answers[told:]), address.place)
-            check_others(await self._others(), copies.nodes, address.place)
+            await self._check_setup(answers[told:])
             self._checked_at = now
         return answer
+
+    async def _check_setup(self, answers: Sequence[Any]) -> None:
+        check_durable(self._facts(answers), self._link.address.place)
+        check_others(await self._others(), self.nodes, self._link.address.place)
 
     async def _wanted(self) -> Copies:
         if self.nodes == 1:
