@@ -180,6 +180,11 @@ class Sentinels:
         if primary is not node:
             tell(node, "REPLICAOF", primary.host, str(primary.port))
 
+    def promote_another(self) -> None:
+        """Have a replica take over although the primary is well."""
+        host, port = self.watchers[0]
+        ask(port, "SENTINEL", "FAILOVER", SERVICE, host=host)
+
     def settled(self) -> bool:
         """Whether there is one primary that all the others follow."""
         try:
@@ -266,10 +271,15 @@ class Cluster:
         """Whether all slots are served, and every node knows and has its replica."""
         try:
             states = [tell(node, "CLUSTER", "INFO") for node in self.nodes]
+            known = [tell(node, "CLUSTER", "NODES") for node in self.nodes]
             links = [facts(node).get("master_link_status") for node in self.nodes]
         except (OSError, RuntimeError):
             return False
-        return all("cluster_state:ok" in state for state in states) and links.count("up") == 3
+        return (
+            all("cluster_state:ok" in state for state in states)
+            and all(words.count(" slave ") + words.count(",slave ") == 3 for words in known)
+            and links.count("up") == 3
+        )
 
     def settle(self) -> None:
         """Wait until it is so."""

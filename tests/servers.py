@@ -120,6 +120,12 @@ class RedisServer:
             process.wait()
             self._process = None
 
+    def forget(self) -> None:
+        """Throw the data of a server that is down away."""
+        shutil.rmtree(self._folder / "appendonlydir", ignore_errors=True)
+        for file in self._folder.glob("*.rdb"):
+            file.unlink()
+
     def freeze(self) -> None:
         """Stop the process in its tracks; its sockets stay open."""
         self._signal(signal.SIGSTOP)

@@ -179,7 +179,6 @@ def test_a_promoted_node_has_everything_and_opens_an_epoch(hasty: Sentinels) -> 
             assert entry.position.epoch > entries[-1].position.epoch
             snapshot = await store.snapshot()
             assert {one.tag for one in snapshot.entries} == {d.tag for d in (*drafts, last)}
-            assert hasty.primary is not first
 
     play(story())
 

@@ -36,6 +36,11 @@ class Shard:
     epoch: int
     replicas: tuple[Host, ...]
 
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """All of them, the primary first."""
+        return (self.primary, *self.replicas)
+
 
 class ClusterRoute:
     """Follows the primary of the slot of a prefix."""
@@ -51,16 +56,17 @@ class ClusterRoute:
         """Return the primary; of several that claim the slot the one elected last."""
         async with self._asking:
             if self._shard is None:
-                self._shard = await self._ask()
-                self._known = (self._shard.primary, *self._shard.replicas)
+                # Of several that claim the slot the one that was elected last.
+                self._shard = max(await self._ask(), key=lambda shard: shard.epoch)
+                self._known = self._shard.hosts
             return self._shard.primary
 
     async def others(self) -> tuple[Host, ...]:
-        """Return the replicas of the slot, those that are down included."""
+        """Return the replicas of the slot that any node knows, those that are down included."""
         primary = await self.find()
-        shard = await self._ask()
-        # Whoever is primary now is seen by the next write; it was a replica or is one.
-        return tuple(sorted({shard.primary, *shard.replicas} - {primary}))
+        # News travels from node to node, so one of them may know less than another.
+        claims = await self._ask()
+        return tuple(sorted({host for one in claims for host in one.hosts} - {primary}))
 
     def is_at(self, host: Host) -> bool:
         return self._shard is not None and host == self._shard.primary
@@ -68,7 +74,7 @@ class ClusterRoute:
     def forget(self) -> None:
         self._shard = None
 
-    async def _ask(self) -> Shard:
+    async def _ask(self) -> list[Shard]:
         address = self._address
         hosts = tuple(dict.fromkeys((*address.hosts, *self._known)))
         answers = await ask_most(hosts, address, ("CLUSTER", "NODES"))
@@ -79,7 +85,7 @@ class ClusterRoute:
             for shard in shards_in(answer.decode(), self._slot, host)
         ]
         if claims:
-            return max(claims, key=lambda shard: shard.epoch)
+            return claims
         for _, answer in answers:
             if isinstance(answer, ResponseError):
                 raise explain(answer, address.place)
