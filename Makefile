@@ -34,7 +34,7 @@ lint: $(VENV)/dev.stamp  ## format, lint, types, import contracts, documentation
 bench: $(VENV)/dev.stamp  ## measure, and print ratios against the bare primitives
 	@$(BIN)/python bench/run.py $(ARGS)
 
-torture: $(VENV)/dev.stamp  ## play many seeds of the simulation (ARGS="--seeds 10000", ARGS=--bugs)
+torture: $(VENV)/dev.stamp  ## look for broken promises (ARGS="valkey-kills --times 200", ARGS="--seeds 10000", ARGS=--bugs)
 	@$(BIN)/python tools/torture.py --jobs 2 $(ARGS)
 
 docs: $(VENV)/dev.stamp  ## build the documentation into site/

@@ -1,122 +1,71 @@
 # ruff: noqa: INP001 - a script of this repository, not a package
-"""Plays many seeds of the simulation in ``tests/simulation``: ``make torture``.
+"""Looks for broken promises for as long as one likes: ``make torture``.
 
-``--seeds`` of them beginning with ``--first``, in ``--jobs`` processes. ``--bug NAME`` plants one
-of the bugs that the checker has to find; ``--bugs`` says for each of them which seed finds it
-first; ``--trace`` prints what happened in the first seed.
-Exits with 1 if a promise was broken, and says in which seeds.
+The parts are named on the command line; without names all are played. ``seeds`` plays many seeds
+of the simulation in ``tests/simulation`` and ``bugs`` says which seed finds each planted bug. The
+others, those of ``tests/faults/parts.py``, hurt real processes and stores: ``--times`` is how
+often, ``--delta`` the staleness bound in seconds.
+
+``--seeds`` of them beginning with ``--first`` are played in ``--jobs`` processes. ``--bug NAME``
+plants one of the bugs that the checker has to find, ``--trace`` prints what happened in the first
+seed; with any of these the part is ``seeds`` unless others are named. ``--bugs`` is ``bugs``.
+
+Exits with 1 if a promise was broken, and says where. In the table, ``acked`` are revocations that
+were acknowledged, ``lost`` those of them that do not hold at the end, ``late`` the acceptances that
+began more than the bound after an acknowledgement; ``alarm``, ``refill`` and ``recovery`` are the
+worst of each in seconds, without the time in which the machine let nobody run.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-import time
-from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.faults.parts import PARTS
 from tests.simulation.plants import BUGS
-from tests.simulation.run import Result, nothing, simulate
+from tools.torture_faults import Faults
+from tools.torture_seeds import find_bugs, play, play_seeds, trace
 
-_CHUNK = 20
-
-
-@dataclass
-class Tally:
-    """What came of the seeds of one profile."""
-
-    seeds: int = 0
-    answers: int = 0
-    accepted: int = 0
-    broken: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, int] = field(default_factory=dict)
-
-    def add(self, result: Result) -> None:
-        """Count one seed."""
-        self.seeds += 1
-        self.answers += result.answers
-        self.accepted += result.accepted
-        for rule in sorted({violation.rule for violation in result.violations}):
-            self.broken[rule] += 1
-            self.examples.setdefault(rule, result.seed)
-
-
-def play(bug: str | None, seed: int) -> Result:
-    """Play one seed, with a planted bug or without."""
-    return simulate(seed, BUGS[bug].plant if bug else nothing)
+_SEEDS = 1000
 
 
 def main() -> int:
     """Do what the command line says."""
-    parser = argparse.ArgumentParser(description="Play many seeds of the simulation.")
-    parser.add_argument("--seeds", type=int, default=1000)
-    parser.add_argument("--first", type=int, default=0)
+    names = [*PARTS, "seeds", "bugs"]
+    parser = argparse.ArgumentParser(description="Look for broken promises.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(names))
+    parser.add_argument("--times", type=int)
+    parser.add_argument("--delta", type=float)
+    parser.add_argument("--seeds", type=int)
+    parser.add_argument("--first", type=int)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--bug", choices=sorted(BUGS))
     parser.add_argument("--bugs", action="store_true")
     parser.add_argument("--trace", action="store_true")
     options = parser.parse_args()
+    if unknown := set(options.parts) - set(names):
+        parser.error(f"{', '.join(sorted(unknown))}: the parts are {', '.join(names)}")
+    parts = options.parts or names
     if options.bugs:
-        return find_bugs(range(options.first, options.first + options.seeds), options.jobs)
+        parts = [*options.parts, "bugs"]
+    elif not options.parts and (options.bug, options.seeds, options.first) != (None,) * 3:
+        parts = ["seeds"]
+    first = options.first or 0
     if options.trace:
-        return trace(play(options.bug, options.first))
-    tallies: dict[str, Tally] = {}
-    began = time.monotonic()  # noqa: TID251 - it measures itself
-    seeds = range(options.first, options.first + options.seeds)
-    with ProcessPoolExecutor(options.jobs) as pool:
-        for result in pool.map(partial(play, options.bug), seeds, chunksize=_CHUNK):
-            tallies.setdefault(result.profile, Tally()).add(result)
-    took = time.monotonic() - began  # noqa: TID251 - it measures itself
-    return report(tallies, took)
-
-
-def first_find(seeds: range, bug: str) -> tuple[str, int | None, str]:
-    """Return the first seed that finds a planted bug and nothing without it, and what it finds."""
-    for seed in seeds:
-        found = play(bug, seed).violations
-        if found and not play(None, seed).violations:
-            return bug, seed, found[0].rule
-    return bug, None, "not found"
-
-
-def find_bugs(seeds: range, jobs: int) -> int:
-    """Print which seed finds each planted bug."""
-    missed = 0
-    with ProcessPoolExecutor(jobs) as pool:
-        for bug, seed, rule in pool.map(partial(first_find, seeds), sorted(BUGS)):
-            missed += seed is None
-            sys.stdout.write(f'    "{bug}": ({seed},),  # {rule}\n')
-            sys.stdout.flush()
-    sys.stdout.write(f"{len(BUGS) - missed} of {len(BUGS)} found\n")
-    return 1 if missed else 0
-
-
-def trace(result: Result) -> int:
-    """Print everything that happened in one seed."""
-    lines = [*result.trace, *(f"! {violation}" for violation in result.violations)]
-    sys.stdout.write("\n".join([*lines, f"{result.profile} {result.digest}", ""]))
-    return bool(result.violations)
-
-
-def report(tallies: dict[str, Tally], took: float) -> int:
-    """Print the table; return the exit code."""
-    rows = [f"{'profile':<12}{'seeds':>8}{'verified':>12}{'accepted':>12}{'broken':>8}"]
-    seeds = broken = 0
-    for name, tally in sorted(tallies.items()):
-        count = tally.broken.total()
-        rows.append(f"{name:<12}{tally.seeds:>8}{tally.answers:>12}{tally.accepted:>12}{count:>8}")
-        seeds, broken = seeds + tally.seeds, broken + count
-        rows += [
-            f"  {rule}: {tally.broken[rule]} seeds, {seed} for one"
-            for rule, seed in sorted(tally.examples.items())
-        ]
-    rows.append(f"{seeds} seeds in {took:.0f} s, {seeds / took:.1f} seeds/s")
-    sys.stdout.write("\n".join([*rows, ""]))
-    return 1 if broken else 0
+        return trace(play(options.bug, first))
+    seeds = range(first, first + (_SEEDS if options.seeds is None else options.seeds))
+    faults = Faults(options.times, options.delta)
+    broken = 0
+    for part in parts:
+        if part == "seeds":
+            broken |= play_seeds(seeds, options.jobs, options.bug)
+        elif part == "bugs":
+            broken |= find_bugs(seeds, options.jobs)
+        else:
+            faults.play(part)
+    return broken | faults.report()
 
 
 if __name__ == "__main__":

@@ -41,8 +41,14 @@ class Scene:
         self.store = store
         self.leases = leases
         self.listed_for = listed_for
+        self.own_lease = next(((one.id, one.beat) for one in leases), ("none", 0))
         self.clock = FixedClock(1000.0)
-        self.fence = Fence(store, listed_for=lambda: self.listed_for, clock=self.clock)
+        self.fence = Fence(
+            store,
+            listed_for=lambda: self.listed_for,
+            own_lease=lambda: self.own_lease,
+            clock=self.clock,
+        )
 
     async def begin(self) -> None:
         await self.store.found(sample_identity(horizon=HORIZON), NOW)
@@ -96,6 +102,20 @@ def test_a_table_that_is_too_young_is_not_counted(store: MemoryStore, listed_for
         with pytest.raises(annul.NotYetConfirmed) as raised:
             await scene.wait()
         assert raised.value.receipt.laggards == ()  # nobody that is known of lags
+
+    scene.play(story)
+
+
+@pytest.mark.parametrize("own", [("lost", 1), ("a", 2), ("a", 0)])
+def test_a_table_without_the_own_lease_as_it_was_confirmed_is_another_one(
+    store: MemoryStore, own: tuple[str, int]
+) -> None:
+    scene = Scene(store, lease("a"), lease("b"))
+    scene.own_lease = own
+
+    async def story() -> None:
+        with pytest.raises(annul.NotYetConfirmed):
+            await scene.wait()
 
     scene.play(story)
 
@@ -177,7 +197,9 @@ def test_the_time_out_counts_by_the_same_clock(store: MemoryStore) -> None:
 
 
 def test_a_store_that_was_emptied_meanwhile_confirms_nothing(store: MemoryStore) -> None:
-    fence = Fence(store, listed_for=lambda: 1e9, clock=FixedClock(0.0))
+    fence = Fence(
+        store, listed_for=lambda: 1e9, own_lease=lambda: ("a", 1), clock=FixedClock(0.0)
+    )
     with pytest.raises(annul.StoreUnavailable):
         asyncio.run(fence.wait(RECEIPT, began=0.0, timeout=5.0))
 

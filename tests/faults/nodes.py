@@ -11,7 +11,7 @@ from tests.redis_nodes import redis_cluster, redis_sentinels, tell
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tests.faults.harness import Scene
@@ -30,9 +30,8 @@ class SentinelTarget:
 
     name = "sentinel"
 
-    def __init__(self, sentinels: Sentinels, machines: Machines | None = None) -> None:
+    def __init__(self, sentinels: Sentinels) -> None:
         self.sentinels = sentinels
-        self.machines = machines
         self.url = f"{sentinels.url}&timeout={_TIMEOUT}"
         self._down: list[RedisServer] = []
 
@@ -106,6 +105,21 @@ class ClusterTarget:
         self.cluster.settle()
 
 
+class DividedTarget(SentinelTarget):
+    """Nodes under Sentinel on two machines whose link can be cut, and processes on both."""
+
+    name = "divided"
+
+    def __init__(self, sentinels: Sentinels, machines: Machines) -> None:
+        super().__init__(sentinels)
+        self.machines = machines
+
+    def prefix(self, name: str) -> Sequence[str]:
+        """Return the way to the machine of a process: every other one is on the left."""
+        two = self.machines
+        return (two.left if int(name[-1]) % 2 else two.right).prefix
+
+
 @contextmanager
 def sentinel(_folder: Path) -> Iterator[SentinelTarget]:
     with redis_sentinels(patience=_PATIENCE) as sentinels:
@@ -119,12 +133,12 @@ def cluster(_folder: Path) -> Iterator[ClusterTarget]:
 
 
 @contextmanager
-def divided(_folder: Path) -> Iterator[SentinelTarget]:
+def divided(_folder: Path) -> Iterator[DividedTarget]:
     """A primary and a replica on one machine, a replica and all Sentinels on the other."""
     with machines() as two:
         places = [two.left, two.left, two.right, *[two.right] * 3]
         with redis_sentinels(patience=_PATIENCE, places=places) as sentinels:
-            yield SentinelTarget(sentinels, two)
+            yield DividedTarget(sentinels, two)
 
 
 def _sentinels(scene: Scene) -> Sentinels:
@@ -193,9 +207,8 @@ def cut_link(scene: Scene, times: int) -> None:
 
     Some verifiers are on one side and some on the other; so are the authorities.
     """
-    assert isinstance(scene.target, SentinelTarget)
+    assert isinstance(scene.target, DividedTarget)
     sentinels, two = scene.target.sentinels, scene.target.machines
-    assert two is not None
     for _ in range(times):
         scene.await_acknowledged(25)
         _bring_home(scene, sentinels, two)

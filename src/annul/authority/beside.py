@@ -35,6 +35,11 @@ class Beside(Protocol):
         """For how many seconds at least the lease table has been whole, by the clocks here."""
         ...
 
+    @property
+    def own_lease(self) -> tuple[str, int]:
+        """The id of its lease in the store, and the last beat of it that was confirmed."""
+        ...
+
     def observe(self, entries: Iterable[Revocation]) -> None:
         """Honour entries that this process has just written, without waiting for the log."""
         ...

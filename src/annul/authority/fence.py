@@ -4,7 +4,9 @@ It trusts neither the lease table nor the store's clock. A verifier that is fres
 began its renewal before the entry was appended, so it stops by itself at the latest one horizon
 afterwards, and that is how long the fence waits on its own clock. It returns sooner only if every
 lease in the table has applied the entry, and the table has been whole for a full horizon before
-the entry: then a verifier that could still be fresh without it would stand there.
+the entry: then a verifier that could still be fresh without it would stand there. What was read
+is that table only if the lease of the replica beside stands in it with the very beat that was
+confirmed last: a table that was lost meanwhile, or is an earlier one, does not have it.
 
 Leases have no time-out. One that somebody has seen unchanged for longer than a horizon is of a
 verifier that has stopped or refuses everything, and is removed.
@@ -54,13 +56,23 @@ class _Sight:
 
 
 class Fence:
-    """Waits for verifiers. ``listed_for`` says how long the lease table has been whole."""
+    """Waits for verifiers.
+
+    ``listed_for`` says how long the lease table has been whole, and ``own_lease`` by which lease
+    that is known: its id and its last confirmed beat.
+    """
 
     def __init__(
-        self, store: Store, *, listed_for: Callable[[], float], clock: Callable[[], float]
+        self,
+        store: Store,
+        *,
+        listed_for: Callable[[], float],
+        own_lease: Callable[[], tuple[str, int]],
+        clock: Callable[[], float],
     ) -> None:
         self._store = store
         self._listed_for = listed_for
+        self._own_lease = own_lease
         self._clock = clock
         self._seen: dict[str, _Sight] = {}
 
@@ -93,8 +105,11 @@ class Fence:
             )
             # How long the table had been whole when the entry was appended.
             listed = self._listed_for() - (now - began)
+            is_whole = listed >= safe_after(horizon) and self._own_lease() in {
+                (lease.id, lease.beat) for lease in leases
+            }
             left = appended + safe_after(horizon) - now
-            if left <= 0 or (not laggards and listed >= safe_after(horizon)):
+            if left <= 0 or (not laggards and is_whole):
                 await self.expel_silent(leases, horizon)
                 return receipt
             if now - appended >= timeout:

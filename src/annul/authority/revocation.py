@@ -76,7 +76,7 @@ class Revocations:
         """Return an entry that is not in the log yet; ``InvalidRequest`` for bad arguments."""
         own = self._settings.issuer
         issuer = own if issuer is None else identifier(issuer, "issuer")
-        now = self._settings.clock()
+        now = self._rotation.now()
         if issuer != own and token_exp is None:
             # Nobody here knows how long somebody else's tokens and sessions live.
             token_exp = now + LONGEST_FOREIGN

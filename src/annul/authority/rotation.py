@@ -21,6 +21,7 @@ from annul.stores.base import PublishedKeys, StoredRing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from annul.authority.beside import Beside
     from annul.authority.kek import KekSource
     from annul.authority.settings import Settings
     from annul.core.jwks import JWKS
@@ -61,7 +62,21 @@ class Rotation:
         self._issuer: Issuer | None = None
         self._issuer_until = 0.0
         self._waited = 0
+        self._replica: Beside | None = None
         self.published = PublishedKeys(0, '{"keys":[]}')
+
+    def keep_time_with(self, replica: Beside) -> None:
+        """Go by the store's time from now on, as the replica beside knows it."""
+        self._replica = replica
+        self._issuer = None
+
+    def now(self) -> float:
+        """Return store time, which is the same for every authority, in Unix seconds.
+
+        Before the replica beside has heard from the store it is this machine's own time.
+        """
+        ahead = 0.0 if self._replica is None else self._replica.store_ahead
+        return self._settings.clock() + ahead
 
     # --- reading ----------------------------------------------------------------------
 
@@ -99,7 +114,7 @@ class Rotation:
         if self._ring.version < newest and self._waited < _PATIENCE:
             self._waited += 1
             return
-        if await self._swap(held, self._ring.as_version(newest + 1), self._settings.clock()):
+        if await self._swap(held, self._ring.as_version(newest + 1), self.now()):
             log.error("the store had lost its keyring; it has it again")
 
     async def catch_up(self, version: int) -> None:
@@ -109,7 +124,7 @@ class Rotation:
 
     def issuer(self) -> Issuer:
         """Return the issuer that signs with the key that is active now."""
-        now = self._settings.clock()
+        now = self.now()
         if self._issuer is None or now >= self._issuer_until:
             settings = self._settings
             self._issuer = Issuer(
@@ -125,11 +140,11 @@ class Rotation:
 
     def jwks(self) -> JWKS:
         """Return the public keys to publish now."""
-        return self._ring.jwks(self._settings.clock())
+        return self._ring.jwks(self.now())
 
     def list(self) -> tuple[KeyInfo, ...]:
         """Return every key of the ring that is not gone, oldest first."""
-        now = self._settings.clock()
+        now = self.now()
         return tuple(
             KeyInfo(
                 key.kid,
@@ -185,7 +200,7 @@ class Rotation:
         """Swap in what ``decide`` makes of the ring; decide again if somebody was faster."""
         for _ in range(_ATTEMPTS):
             before = self._ring
-            now = self._settings.clock()
+            now = self.now()
             after = decide(before, now)
             if after is before:
                 return

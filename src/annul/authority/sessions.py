@@ -92,7 +92,7 @@ class Sessions:
         self._on_replay = on_replay
 
     def _now(self) -> float:
-        return self._settings.clock() + self._replica.store_ahead
+        return self._rotation.now()
 
     def _find_handle_key(self, kid: str) -> bytes | None:
         return self._rotation.ring.find_secret(Purpose.HANDLE, kid)
@@ -112,7 +112,7 @@ class Sessions:
         settings = self._settings
         check_names(subject, client_id)
         now = self._now()
-        key_id, _secret = self._rotation.ring.secret(Purpose.HANDLE, settings.clock())
+        key_id, _secret = self._rotation.ring.secret(Purpose.HANDLE, now)
         family = handle.new_family(settings.entropy)
         session = Session(
             sid=b64url_encode(settings.entropy(_SID_BYTES)),
@@ -143,7 +143,7 @@ class Sessions:
         now = self._now()
         ring = self._rotation.ring
         parts = handle.read(token, self._find_handle_key)
-        key_id, _secret = ring.secret(Purpose.HANDLE, settings.clock())
+        key_id, _secret = ring.secret(Purpose.HANDLE, now)
         remember = remember_until(
             # The store adds the lifetimes: it knows the longest.
             Kind.SESSION,

@@ -24,6 +24,8 @@ class Listing:
         # What may stand in the table: the last confirmed beat, or one whose answer did not come.
         self._possible: set[int] = set()
         self._since: Moment | None = None
+        self.confirmed = 0
+        """The last beat that was confirmed."""
 
     def next_beat(self) -> int:
         """Return the beat of a renewal that is about to be written."""
@@ -36,6 +38,7 @@ class Listing:
         if renewal.previous not in self._possible or renewal.head.epoch != self._epoch:
             self._since = now
         self._possible = {self._beat}
+        self.confirmed = self._beat
         self._epoch = renewal.head.epoch
 
     def broke(self) -> None:

@@ -25,6 +25,8 @@ class TrustedKeys:
         self._fingerprint = Fingerprinter(verifier.policy.issuer)
         self._published = PublishedKeys(0, "")
         self._gone_at: dict[str, float] = {}
+        # All of what was published: a clock that was wrong for a while takes no key for good.
+        self._whole = verifier.jwks
 
     @property
     def version(self) -> int:
@@ -43,21 +45,19 @@ class TrustedKeys:
             document = parse_object(published.jwks.encode("utf-8"))
             self._gone_at = document.get("gone_at", {})
             self._published = published
-            self._trust(JWKS.from_json(document), now)
+            self._whole = JWKS.from_json(document)
+            self.drop(now)
         return True
 
     def drop(self, now: float) -> None:
         """Trust no longer what has been revoked, or is gone by now."""
-        self._trust(self._verifier.jwks, now)
-
-    def _trust(self, jwks: JWKS, now: float) -> None:
         revoked = self._verifier.denylist.keys()
         gone = {
             key.kid
-            for key in jwks
+            for key in self._whole
             if self._fingerprint(Kind.KEY, key.kid) in revoked
             or self._gone_at.get(key.kid, inf) <= now
         }
-        left = jwks.without(gone) if gone else jwks
+        left = self._whole.without(gone) if gone else self._whole
         if left != self._verifier.jwks:
             self._verifier.trust(left)
