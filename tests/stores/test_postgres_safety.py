@@ -148,7 +148,10 @@ def test_commits_are_flushed_whatever_the_role_prefers(server: PostgresServer) -
 
 @pytest.mark.parametrize(
     ("name", "value", "error"),
-    [("synchronous_commit", "off", UnsafeStore), ("search_path", "public", AnnulError)],
+    [
+        *(("synchronous_commit", weak, UnsafeStore) for weak in ("off", "local", "remote_write")),
+        ("search_path", "public", AnnulError),
+    ],
 )
 def test_a_session_that_a_pooler_gave_to_somebody_else_is_noticed(
     server: PostgresServer, name: str, value: str, error: type[AnnulError]
@@ -213,19 +216,23 @@ def test_a_database_in_another_encoding_is_refused(server: PostgresServer) -> No
         found_on(server.url("latin"))
 
 
-def test_a_standby_takes_no_writes(own_postgres: PostgresServer) -> None:
+def test_a_standby_takes_no_writes_and_is_not_read(own_postgres: PostgresServer) -> None:
     server = own_postgres
     url = server.store_url()
     found_on(url)
     server.become_standby()
 
     async def story(store: PostgresStore) -> None:
-        assert await store.identity() is not None
-        with pytest.raises(UnsafeStore):
-            await store.found(sample_identity(), NOW)
-        with pytest.raises(StoreUnavailable):
-            await store.renew(Lease(id="a", watermark=None, max_staleness=2.0))
-        with pytest.raises(StoreUnavailable):
-            await store.append([sample_draft(Kind.TOKEN, "jti")])
+        lease = Lease(id="a", watermark=None, max_staleness=2.0)
+        verbs = (
+            store.identity,
+            store.snapshot,
+            lambda: store.found(sample_identity(), NOW),
+            lambda: store.renew(lease),
+            lambda: store.append([sample_draft(Kind.TOKEN, "jti")]),
+        )
+        for verb in verbs:
+            with pytest.raises(StoreUnavailable):
+                await verb()
 
     play(url, story, found=False)

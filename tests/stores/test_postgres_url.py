@@ -20,23 +20,30 @@ def test_a_url_says_where_the_store_is() -> None:
     assert (address.schema, address.timeout) == ("shop", 0.5)
     assert address.place == "db.example:6432/tokens"
     for part in ("host=db.example", "port=6432", "dbname=tokens", "user=annul", "sslmode=require"):
-        assert part in address.conninfo
-    assert "s3cr3t% word" in address.conninfo
+        assert part in address.hosts[0]
+    assert "s3cr3t% word" in address.hosts[0]
 
 
 def test_what_is_not_said_has_a_default() -> None:
     address = address_from_url("postgres:///tokens")
 
-    assert (address.schema, address.timeout) == ("annul", 2.0)
-    assert "gssencmode=disable" in address.conninfo
+    assert (address.schema, address.timeout, address.promotion) == ("annul", 2.0, "any")
+    (only,) = address.hosts
+    assert "gssencmode=disable" in only
+    # libpq may know these from its environment.
+    assert "host=" not in only
+    assert "port=" not in only
 
 
 def test_several_hosts_and_a_folder_of_sockets_can_be_named() -> None:
     several = address_from_url("postgresql://one:5432,two:5433/x?target_session_attrs=read-write")
+    one_port = address_from_url("postgresql:///x?host=one,two&port=5433")
     folder = address_from_url("postgresql:///x?host=/run/postgresql")
 
-    assert "host=one,two" in several.conninfo
-    assert "port=5432,5433" in several.conninfo
+    first, second = several.hosts
+    assert "host=one port=5432" in first
+    assert "host=two port=5433" in second
+    assert [host.count("port=5433") for host in one_port.hosts] == [1, 1]
     assert folder.place == "/run/postgresql/x"
 
 
@@ -61,6 +68,12 @@ def test_neither_the_address_nor_its_place_shows_the_password() -> None:
         "@db.example/x?schema=Annul",
         '@db.example/x?schema=a"b',
         "@db.example/x?schema=" + "a" * 51,
+        "@one:1,two:2/x?port=1,2,3",
+        "@one,,two/x",
+        "@db.example/x?promotion=some",
+        "@db.example/x?target_session_attrs=standby",
+        "@db.example/x?target_session_attrs=any",
+        "@db.example/x?target_session_attrs=prefer-standby",
         "@db.example/x?timeout=0",
         "@db.example/x?timeout=61",
         "@db.example/x?timeout=nan",

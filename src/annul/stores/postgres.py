@@ -2,9 +2,13 @@
 
 An acknowledgement means: the server has answered COMMIT, without a warning, in a session with
 ``synchronous_commit = on``, so it has flushed the commit to its disk (``fsync``,
-``full_page_writes``), and to that of the standby it names (``synchronous_standby_names``), which a
-server with standbys has to. ``found`` refuses a server that is set up otherwise, and later writes
-notice within half a second if that is changed.
+``full_page_writes``), and to that of every standby (``synchronous_standby_names``), or of as many
+as the deployer has promised to be enough; see ``postgres_standbys``. ``found`` refuses a server
+that is set up otherwise, and later writes notice within half a second if that is changed.
+
+A standby that was promoted opens a new epoch with its first write, because the one before it may
+have given out positions that it does not know of. Leases are renewed by the same kind of commit: a
+primary that its standbys have left can confirm none.
 
 ``seq`` is in commit order because it is counted in the one row of ``identity``: whoever appends
 has locked that row (``FOR UPDATE``), and a lock is let go only after the commit can be seen. So
@@ -64,7 +68,7 @@ class PostgresStore(PostgresSessions, Store):
             safety.check_usable(facts, address.place)
             safety.check_place(facts.search_path, address.schema, address.place)
             if not self._allow_volatile:
-                safety.check_durable(facts, address.place)
+                safety.check_durable(facts, address)
             return await schema.found(wire, address, identity, now)
 
         return await self._link.use(work)

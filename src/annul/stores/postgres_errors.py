@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from annul.errors import AnnulError
 
 __all__ = [
+    "READ_ONLY",
     "UNCONFIRMED",
     "UNFOUNDED",
     "Refusal",
@@ -37,6 +38,9 @@ UNFOUNDED = "42P01"
 UNCONFIRMED = "01000"
 """Committed with a warning: a standby that should have it has not said so."""
 
+READ_ONLY = "25006"
+"""The server takes no writes: it is a standby, or somebody has made it read-only."""
+
 _TLS = "TLS"
 
 _MEANINGS: dict[str, tuple[type[AnnulError], str]] = {
@@ -55,9 +59,9 @@ _MEANINGS: dict[str, tuple[type[AnnulError], str]] = {
     "28000": (Misconfigured, "{place} does not admit this user: {detail}"),
     "3D000": (Misconfigured, "there is no such database as {place}: create it, or name another"),
     _TLS: (Misconfigured, "{place} could not be reached over TLS as the URL asks: {detail}"),
-    "25006": (
+    READ_ONLY: (
         StoreUnavailable,
-        "{place} is read-only, a standby perhaps, and takes no writes: name the primary",
+        "{place} takes no writes, and must not be read: if it is a standby, name the primary too",
     ),
     "53100": (StoreUnavailable, "the disk of {place} is full: free some space, nothing was lost"),
     "53200": (StoreUnavailable, "{place} is out of memory and has refused an operation"),
@@ -72,7 +76,9 @@ _MEANINGS: dict[str, tuple[type[AnnulError], str]] = {
     "57P03": (StoreUnavailable, "{place} is starting up or shutting down"),
 }
 
-# The server's reasons for letting nobody in reach us only as text, and libpq has some of its own.
+# The server's reasons for letting nobody in reach us only as text, and libpq has some of its own:
+# libpq would add the SQLSTATE, but psycopg cannot ask it to. A text that is not known, in another
+# language perhaps, counts as a server that cannot be reached: nobody is let in by it.
 _AT_THE_DOOR: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), state)
     for pattern, state in (

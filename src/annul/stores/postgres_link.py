@@ -15,6 +15,7 @@ import psycopg
 
 from annul.errors import StoreUnavailable
 from annul.stores.postgres_errors import Refusal, explain, lost
+from annul.stores.postgres_route import Route
 from annul.stores.postgres_wire import Statement, Wire
 
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ _inherited: list[object] = []
 class Lane:
     """At most ``_CONNECTIONS`` connections. Each is used by one task at a time."""
 
-    def __init__(self, address: Address) -> None:
-        self._address = address
+    def __init__(self, address: Address, route: Route) -> None:
+        self._patience = address.timeout
+        self._route = route
+        self._leaving: dict[asyncio.Future[None], Wire] = {}
         self._slots = asyncio.Semaphore(_CONNECTIONS)
         self._idle: list[Wire] = []
         self._busy: set[Wire] = set()
@@ -49,7 +52,14 @@ class Lane:
             self._busy.add(wire)
             try:
                 result = await work(wire)
+            except asyncio.CancelledError:
+                self._route.failed(wire)
+                leaving = asyncio.ensure_future(wire.abandon(self._patience))
+                self._leaving[leaving] = wire
+                leaving.add_done_callback(self._leaving.pop)
+                raise
             except BaseException:
+                self._route.failed(wire)
                 wire.close()
                 raise
             finally:
@@ -60,28 +70,35 @@ class Lane:
                 self._idle.append(wire)
             return result
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close what is idle; whoever uses a connection gets an error."""
         self._closed = True
         while self._idle:
             self._idle.pop().close()
         for wire in self._busy:
             wire.hang_up()
+        unfinished = dict(self._leaving)
+        for leaving in unfinished:
+            leaving.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
+        for wire in unfinished.values():
+            wire.close()  # of those that had no time to begin
 
     async def _take(self) -> Wire:
         while self._idle:
             wire = self._idle.pop()
-            if wire.is_quiet():
+            if self._route.leads(wire) and wire.is_quiet():
                 return wire
             wire.close()
-        return await Wire.connect(self._address)
+        return await self._route.connect()
 
 
 class Bell:
     """A connection of its own that listens: waiting must keep nobody from working."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, route: Route) -> None:
         self._address = address
+        self._route = route
         self._turn = asyncio.Semaphore(1)
         self._wire: Wire | None = None
         self._answered_at = 0.0
@@ -93,6 +110,8 @@ class Bell:
         """
         async with self._turn:
             try:
+                if self._wire is not None and not self._route.leads(self._wire):
+                    self._hang_up()
                 if self._wire is None:
                     self._wire = await self._listen()
                     return  # whatever rang before was not heard
@@ -100,9 +119,7 @@ class Bell:
                     await self._ask(self._wire, _PROBE)
                 await self._wire.hear(timeout)
             except BaseException:
-                wire, self._wire = self._wire, None
-                if wire is not None:
-                    wire.close()
+                self._hang_up()
                 raise
 
     def close(self) -> None:
@@ -112,12 +129,16 @@ class Bell:
         if self._turn.locked():
             self._wire.hang_up()
         else:
-            self._wire.close()
-            self._wire = None
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.close()
 
     async def _listen(self) -> Wire:
         async with asyncio.timeout(self._address.timeout):
-            wire = await Wire.connect(self._address)
+            wire = await self._route.connect()
             try:
                 await self._ask(wire, Statement(f'LISTEN "{channel(self._address)}"'))
             except BaseException:
@@ -146,19 +167,20 @@ class Link:
 
     def _start(self) -> None:
         self._pid = os.getpid()
+        self._route = Route(self.address)
         self._lane: Lane | None = None
         self._bell: Bell | None = None
 
     async def use(self, work: Callable[[Wire], Awaitable[T]], *, timeout: float | None = None) -> T:
         """Return what ``work`` makes of a connection, within the time an operation may take."""
         self._check()
-        self._lane = self._lane or Lane(self.address)
+        self._lane = self._lane or Lane(self.address, self._route)
         return await self._told(self._lane.use(work), timeout or self.address.timeout)
 
     async def wait(self, timeout: float) -> None:
         """Wait for the bell; see ``Bell.wait``."""
         self._check()
-        self._bell = self._bell or Bell(self.address)
+        self._bell = self._bell or Bell(self.address, self._route)
         await self._told(self._bell.wait(timeout), timeout + 2 * self.address.timeout)
 
     async def close(self) -> None:
@@ -167,9 +189,10 @@ class Link:
             return
         self._closed = True
         if self._pid == os.getpid():
-            for part in (self._lane, self._bell):
-                if part is not None:
-                    part.close()
+            if self._bell is not None:
+                self._bell.close()
+            if self._lane is not None:
+                await self._lane.close()
 
     async def _told(self, work: Awaitable[T], timeout: float) -> T:
         place = self.address.place

@@ -24,13 +24,14 @@ from annul.stores.base import (
 )
 from annul.stores.postgres_errors import UNFOUNDED, Refusal, is_unfounded
 from annul.stores.postgres_link import Link, channel
-from annul.stores.postgres_safety import check_place
+from annul.stores.postgres_safety import check_place, check_renewal
 from annul.stores.postgres_schema import EMPTY_JWKS, SCHEMA_VERSION, check_version
 from annul.stores.postgres_wire import COMMIT, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from annul.core.revocation import Position
     from annul.stores.postgres_sql import Head
     from annul.stores.postgres_url import Address
     from annul.stores.postgres_wire import Answer, Wire
@@ -64,7 +65,11 @@ class PostgresLog(LogReader):
             _, renewed, _, head = await wire.exchange(
                 statements.BEGIN, renewing, COMMIT, statements.HEAD
             )
-            return self._known(head), renewed
+            known = self._known(head)
+            if renewed.rows:
+                _, synchronous_commit, standby_names = renewed.rows[0]
+                check_renewal(synchronous_commit, standby_names, self._link.address)
+            return known, renewed
 
         try:
             head, renewed = await self._link.use(work)
@@ -152,6 +157,14 @@ class PostgresLog(LogReader):
             if not is_unfounded(error):
                 raise
             return Snapshot((), Watermark(0, 0, b""))
+
+    async def page(self, after: Position, limit: int = 1000) -> Snapshot:
+        looked = await self._look(statements.after(after, limit))
+        if looked is None:
+            return Snapshot((), Watermark(0, 0, b""))
+        head, (found,) = looked
+        entries = tuple(map(sql.entry_from, found.rows))
+        return Snapshot(entries, Watermark(*head.position, head.tag))
 
     async def published_keys(self) -> PublishedKeys:
         looked = await self._look(statements.KEYS)

@@ -29,12 +29,13 @@ _ONE_FOUNDER = "SELECT pg_advisory_xact_lock(1634627181, hashtext($1))"
 _WHAT_IS_THERE = "SELECT to_regnamespace($1) IS NOT NULL, to_regclass('identity') IS NOT NULL"
 _VERSION = Statement("SELECT schema_version FROM identity")
 _MOVE_VERSION = "UPDATE identity SET schema_version = $1"
-_INSERT_IDENTITY = """
+_INSERT_IDENTITY = f"""
     INSERT INTO identity (only_row, schema_version, issuer, lineage, horizon, longest_token,
-        longest_session, epoch, seq, tag, genesis, pruned, time, keys_version, ring, jwks)
-    VALUES (1, $1, $2, $3, $4, $5, $6, $7, 0, $8, $8, 0, 0, 0, '', $9)
+        longest_session, epoch, seq, tag, genesis, pruned, time, keys_version, ring, jwks,
+        incarnation)
+    VALUES (1, $1, $2, $3, $4, $5, $6, $7, 0, $8, $8, 0, 0, 0, '', $9, {statements.INCARNATION})
     ON CONFLICT DO NOTHING
-"""
+"""  # noqa: S608 - constants
 _IDENTITY = Statement(sql.SELECT_IDENTITY)
 
 _REPLICA_GRANTS = """\

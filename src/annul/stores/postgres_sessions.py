@@ -253,11 +253,11 @@ class PostgresSessions(PostgresLog):
             if lock:
                 last = (statements.LOCK_HEAD, statements.HIGHEST, *asked)
             else:
-                last = (*asked, statements.HIGHEST, statements.HEAD)
+                last = (*asked, statements.HIGHEST, statements.HEAD_FOR_WRITING)
             _, *answers = await wire.exchange(statements.BEGIN, *first, *last)
-            place = self._link.address.place
+            address = self._link.address
             if must_check:
-                safety.check_durable(safety.facts_from(answers.pop(0)), place)
+                safety.check_durable(safety.facts_from(answers.pop(0)), address)
                 self._checked_at = now
             if lock:
                 head, highest, *answers = answers
@@ -265,7 +265,7 @@ class PostgresSessions(PostgresLog):
                 *answers, highest, head = answers
             known = self._known(head)
             if not self._allow_volatile:
-                safety.check_commits(known.synchronous_commit, place)
+                safety.check_commit(known.synchronous_commit, known.standby_names, address)
             leased = [Position(*row) for row in highest.rows]
             decided = Work(known, (floor, *leased))
             result = decide(decided, answers)

@@ -29,21 +29,35 @@ BEGIN = Statement("BEGIN ISOLATION LEVEL READ COMMITTED")
 
 # --- the head ---------------------------------------------------------------------------
 
+# Another server has another number, and one that was promoted or set back another time line. Both
+# may lack what the row has once stood for. ``annul.server`` is of the session: see ``Wire``.
+INCARNATION = (
+    "(current_setting('annul.server') || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8))"
+)
 _HEAD = (
     "SELECT schema_version, issuer, lineage, horizon, longest_token, longest_session, epoch, seq,"
     " tag, genesis, pruned,"
     " greatest(time, extract(epoch FROM clock_timestamp())::double precision), keys_version,"
-    " current_setting('synchronous_commit'), current_setting('search_path') FROM identity"
+    " current_setting('synchronous_commit'), current_setting('synchronous_standby_names'),"
+    " current_setting('search_path'), {promoted}"
+    " FROM identity"
 )
-HEAD = Statement(_HEAD)
+# Readers append nothing, so it does not concern them.
+HEAD = Statement(_HEAD.format(promoted="false"))
+_WRITERS_HEAD = _HEAD.format(promoted=f"incarnation <> {INCARNATION}")
+HEAD_FOR_WRITING = Statement(_WRITERS_HEAD)
 # Nothing else may be read in this statement: while it waits for the lock, it would not see what
 # the one before is committing.
-LOCK_HEAD = Statement(_HEAD + " FOR UPDATE")
+LOCK_HEAD = Statement(_WRITERS_HEAD + " FOR UPDATE")
 HIGHEST = Statement(sql.SELECT_HIGHEST)
 
 
 class Head(NamedTuple):
-    """The row of ``identity``, as it is while a transaction runs."""
+    """The row of ``identity``, as it is while a transaction runs.
+
+    ``promoted`` if another server wrote to it before this one, which therefore has to open a new
+    epoch first. A reader is not told.
+    """
 
     schema_version: int
     identity: Identity
@@ -54,7 +68,9 @@ class Head(NamedTuple):
     now: float
     keys_version: int
     synchronous_commit: str
+    standby_names: str
     search_path: str
+    promoted: bool
 
 
 def head_from(row: tuple[Any, ...]) -> Head:
@@ -68,7 +84,7 @@ _INSERT_ENTRY = numbered(sql.INSERT_ENTRY)
 _BY_TAGS = sql.SELECT_BY_TAG.replace("tag = ?", "tag = ANY($1)")
 _COVERING = sql.SELECT_COVERING.replace("IN (?, ?, ?, ?)", "= ANY($1)")
 _AFTER = numbered(sql.SELECT_AFTER)
-OPEN_EPOCH = numbered(sql.OPEN_EPOCH)
+OPEN_EPOCH = f"{numbered(sql.OPEN_EPOCH)}, incarnation = {INCARNATION}"
 NOWHERE = Position(-1, 0)
 """Before every position."""
 MOVE_HEAD = "UPDATE identity SET seq = $1, tag = $2"
@@ -139,7 +155,8 @@ RENEW = """
     ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq, tag = excluded.tag,
         max_staleness = excluded.max_staleness, label = excluded.label, beat = excluded.beat,
         highest_epoch = excluded.highest_epoch, highest_seq = excluded.highest_seq
-    RETURNING (SELECT beat FROM before)
+    RETURNING (SELECT beat FROM before), current_setting('synchronous_commit'),
+        current_setting('synchronous_standby_names')
 """
 RELEASE = "DELETE FROM leases WHERE id = $1"
 EXPEL = "DELETE FROM leases WHERE id = $1 AND beat = $2"

@@ -13,7 +13,7 @@ from annul.errors import Misconfigured
 
 __all__ = ["Address", "address_from_url"]
 
-_OURS = ("schema", "timeout")
+_OURS = ("promotion", "schema", "timeout")
 _LIBPQS = (
     "channel_binding",
     "gssencmode",
@@ -29,6 +29,10 @@ _LIBPQS = (
     "target_session_attrs",
 )
 _DEFAULTS = {"gssencmode": "disable", "application_name": "annul", "client_encoding": "UTF8"}
+# Whoever reads a standby may miss what was acknowledged, so a session that takes no writes is
+# never used. That is asked in the session: what libpq says when it asks itself is only text.
+_WRITABLE = ("read-write", "primary")
+_PROMOTIONS = ("any", "confirmed")
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,49}")
 _PORTS = re.compile(r"[0-9,]*")
 _SHORTEST_TIMEOUT, _LONGEST_TIMEOUT = 0.05, 60.0
@@ -39,13 +43,15 @@ _EXAMPLE = "postgresql://user:password@host:5432/database?schema=annul"
 class Address:
     """A server, a database and the schema of one store in it.
 
-    ``conninfo`` is what libpq needs to connect. ``timeout`` is how long an operation may take, in
-    seconds, before it counts as unconfirmed. ``place`` is how messages name it: never with the
-    password.
+    ``hosts`` are what libpq needs to connect to each host that is named, in order. ``timeout`` is
+    how long an operation may take, in seconds, before it counts as unconfirmed. ``place`` is how
+    messages name it: never with the password. ``promotion`` is which standbys may take over:
+    ``any`` of them, or only one that has ``confirmed`` all that was acknowledged.
     """
 
-    conninfo: str = field(repr=False)
+    hosts: tuple[str, ...] = field(repr=False)
     place: str
+    promotion: str = "any"
     schema: str = "annul"
     timeout: float = 2.0
 
@@ -53,8 +59,10 @@ class Address:
 def address_from_url(url: str) -> Address:
     """Return what ``postgresql://user:password@host:5432/database?schema=annul`` says.
 
-    Options of ours: ``schema`` keeps several stores apart in one database, ``timeout`` in seconds.
-    The others are libpq's and mean what they mean there, such as ``sslmode`` and ``sslrootcert``.
+    Options of ours: ``schema`` keeps several stores apart in one database, ``timeout`` in seconds,
+    ``promotion`` as in ``Address``. The others are libpq's and mean what they mean there, such as
+    ``sslmode`` and ``sslrootcert``. Several hosts, ``host1:5432,host2:5432``, are a primary and its
+    standbys; the one that takes writes is used.
 
     Raises ``Misconfigured``, without repeating a URL that may hold a password.
     """
@@ -81,14 +89,39 @@ def address_from_url(url: str) -> Address:
         raise Misconfigured(f"name the database of the store: {_EXAMPLE}")
     if not _PORTS.fullmatch(known_as.get("port", "")):
         raise Misconfigured(f"the port of the store URL is a number: {_EXAMPLE}")
+    _one_of(_WRITABLE, "target_session_attrs", known_as.get("target_session_attrs", "read-write"))
     host = known_as.get("host", "the local socket")
     port = f":{known_as['port']}" if "port" in known_as else ""
     return Address(
-        conninfo=make_conninfo("", **(_DEFAULTS | known_as)),
+        hosts=_each(_DEFAULTS | known_as | {"target_session_attrs": "any"}),
         place=f"{host}{port}/{known_as['dbname']}",
+        promotion=_one_of(_PROMOTIONS, "promotion", options.get("promotion", "any")),
         schema=_schema(options.get("schema", "annul")),
         timeout=_timeout(options.get("timeout", "2")),
     )
+
+
+def _each(known_as: dict[str, str]) -> tuple[str, ...]:
+    """Return what libpq needs for each of the hosts."""
+    hosts = known_as.get("host", "").split(",")
+    ports = known_as.get("port", "").split(",")
+    if len(ports) == 1:
+        ports *= len(hosts)
+    if len(ports) != len(hosts) or (len(hosts) > 1 and "" in hosts):
+        raise Misconfigured("name each host of the store URL, with a port for each or one for all")
+    rest = {name: value for name, value in known_as.items() if name not in ("host", "port")}
+    # What is not named is left to libpq, which may know it from the environment.
+    places = [
+        {name: value for name, value in (("host", host), ("port", port)) if value}
+        for host, port in zip(hosts, ports, strict=True)
+    ]
+    return tuple(make_conninfo("", **(rest | place)) for place in places)
+
+
+def _one_of(choices: tuple[str, ...], name: str, value: str) -> str:
+    if value not in choices:
+        raise Misconfigured(f"{name} is {' or '.join(choices)}")
+    return value
 
 
 def _schema(value: str) -> str:

@@ -15,9 +15,14 @@ import socket
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import psycopg
-from psycopg import pq
+from psycopg import capabilities, pq
 
-from annul.stores.postgres_errors import UNCONFIRMED, Refusal, refused_at_the_door
+from annul.stores.postgres_errors import (
+    READ_ONLY,
+    UNCONFIRMED,
+    Refusal,
+    refused_at_the_door,
+)
 from annul.stores.postgres_values import dump, loader
 
 if TYPE_CHECKING:
@@ -52,6 +57,8 @@ COMMIT = Statement("COMMIT")
 # Others may have weakened the defaults of this user or this database.
 _SET_UP = """
     SELECT (SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = $1),
+        current_setting('transaction_read_only') = 'on',
+        set_config('annul.server', system_identifier::text, false),
         set_config('search_path', quote_ident($1), false),
         set_config('synchronous_commit', 'on', false),
         set_config('client_min_messages', 'warning', false),
@@ -60,6 +67,7 @@ _SET_UP = """
         set_config('statement_timeout', $2, false),
         set_config('lock_timeout', $2, false),
         set_config('idle_in_transaction_session_timeout', $2, false)
+    FROM pg_control_system()
 """
 
 
@@ -70,7 +78,8 @@ class Wire:
     taken for the answer to the next question.
     """
 
-    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
+    def __init__(self, connection: psycopg.AsyncConnection[Any], host: int) -> None:
+        self.host = host
         self._connection = connection
         self._pg = connection.pgconn
         self._prepared: dict[str, bytes] = {}
@@ -79,25 +88,26 @@ class Wire:
         self._pg.enter_pipeline_mode()
 
     @classmethod
-    async def connect(cls, address: Address) -> Self:
-        """Connect and set the session up. The caller limits the time."""
+    async def connect(cls, address: Address, host: int = 0) -> Self:
+        """Connect to one of the hosts and set the session up. The caller limits the time.
+
+        Raises ``Refusal`` if the server lets nobody in, or takes no writes.
+        """
         try:
-            connection = await psycopg.AsyncConnection.connect(address.conninfo, autocommit=True)
+            connection = await psycopg.AsyncConnection.connect(address.hosts[host], autocommit=True)
         except psycopg.OperationalError as error:
             refusal = refused_at_the_door(str(error))
             if refusal is None:
                 raise
             raise refusal from error
-        wire = cls(connection)
+        wire = cls(connection, host)
         try:
             milliseconds = str(int(address.timeout * 1000))
             (answer,) = await wire.exchange(Statement(_SET_UP, (address.schema, milliseconds)))
+            _check_welcome(answer, address.schema)
         except BaseException:
             wire.close()
             raise
-        if answer.rows[0][0] is False:
-            wire.close()
-            raise Refusal("42501", f"it needs GRANT USAGE ON SCHEMA {address.schema}")
         return wire
 
     async def exchange(self, *statements: Statement) -> list[Answer]:
@@ -150,6 +160,21 @@ class Wire:
             socket.socket(fileno=os.dup(self._pg.socket)) as line,
         ):
             line.shutdown(socket.SHUT_RDWR)
+
+    async def abandon(self, within: float) -> None:
+        """Close a connection that was left in the middle; first ask the server to stop.
+
+        A commit that waits for a standby does not notice that its client has gone. It would go on
+        waiting, with its locks and with its place among the connections of the server.
+        """
+        try:
+            if capabilities.has_cancel_safe():
+                async with asyncio.timeout(within):
+                    await self._connection.cancel_safe(timeout=within)
+        except (psycopg.Error, OSError):
+            pass  # a server that is out of reach stops when it finds out
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Close the connection. Nobody may be using it."""
@@ -217,6 +242,14 @@ class Wire:
     def _noticed(self, notice: psycopg.errors.Diagnostic) -> None:
         if notice.severity_nonlocalized == "WARNING" or (notice.sqlstate or "").startswith("01"):
             self._warnings.append(notice.message_primary or "a warning")
+
+
+def _check_welcome(answer: Answer, schema: str) -> None:
+    may_use, is_read_only, *_ = answer.rows[0]
+    if is_read_only:
+        raise Refusal(READ_ONLY, "it is a standby, or takes no writes")
+    if may_use is False:
+        raise Refusal("42501", f"it needs GRANT USAGE ON SCHEMA {schema}")
 
 
 def _field(result: PGresult, which: pq.DiagnosticField) -> str:

@@ -27,7 +27,8 @@ class Work:
     """Collects the statements that carry a decision out.
 
     ``seen`` are positions that somebody has seen; a head behind one of them has lost entries, and
-    opens a new epoch.
+    opens a new epoch. So does a server that was promoted: the one before it may have given out
+    positions that nobody here knows of.
     """
 
     def __init__(
@@ -43,10 +44,11 @@ class Work:
         self.rings = False
         self.appended: list[Revocation] = []
         self.statements: list[Statement] = []
+        if head.promoted:
+            self._open_epoch(head.position)
         for position in seen:
             if behind(self.position, position, head.now):
-                self.opens_epoch = True
-                self.position = Position(epoch_after(self.position, position, head.now), 0)
+                self._open_epoch(position)
         if self.opens_epoch:
             tag = entropy(_GENESIS_BYTES)
             self.do(statements.OPEN_EPOCH, self.position.epoch, tag, tag)
@@ -78,3 +80,7 @@ class Work:
             last = self.appended[-1]
             self.do(statements.MOVE_HEAD, last.position.seq, last.tag)
         return tuple(by_tag[draft.tag] for draft in drafts)
+
+    def _open_epoch(self, seen: Position) -> None:
+        self.opens_epoch = True
+        self.position = Position(epoch_after(self.position, seen, self.head.now), 0)

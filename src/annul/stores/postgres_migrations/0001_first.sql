@@ -17,7 +17,8 @@ CREATE TABLE identity (
     time DOUBLE PRECISION NOT NULL,
     keys_version BIGINT NOT NULL,
     ring TEXT NOT NULL,
-    jwks TEXT NOT NULL
+    jwks TEXT NOT NULL,
+    incarnation TEXT NOT NULL
 ) WITH (fillfactor = 50);
 
 CREATE TABLE log (
