@@ -6,17 +6,22 @@ refuses everything while it cannot know. Start with ``Authority.open`` and ``Rep
 """
 
 from annul import errors
+from annul.authority.grants import Grant, SessionInfo
+from annul.authority.limits import session_limits
 from annul.authority.rotation import KeyInfo
-from annul.authority.sessions import Grant, SessionInfo
 from annul.blocking import Authority
 from annul.core import jws
 from annul.core.claims import Claims, VerifiedToken
 from annul.core.denylist import Denylist
+from annul.core.dpop import DPoP
+from annul.core.dpop_nonces import DPoPNonces
+from annul.core.dpop_proof import DPoPProof
 from annul.core.issuer import IssuedToken, Issuer
 from annul.core.jwk import PrivateKey, PublicKey
 from annul.core.jwks import JWKS
 from annul.core.keyring import Keyring, KeyState
 from annul.core.policy import Policy
+from annul.core.replay import ReplayMemory
 from annul.core.revocation import (
     ClientId,
     Everything,
@@ -34,7 +39,7 @@ from annul.core.revocation import (
 from annul.core.verifier import Verifier
 from annul.door import AsyncAuthority
 from annul.errors import *  # noqa: F403 - the error tree has its own complete __all__
-from annul.replica import Replica
+from annul.replica import Replica, ReplicaCounters
 from annul.stores import open_store
 
 __version__ = "0.1.0"
@@ -45,6 +50,9 @@ __all__ = [  # noqa: PLE0604 - strings, all of them
     "Authority",
     "Claims",
     "ClientId",
+    "DPoP",
+    "DPoPNonces",
+    "DPoPProof",
     "Denylist",
     "Everything",
     "Grant",
@@ -60,7 +68,9 @@ __all__ = [  # noqa: PLE0604 - strings, all of them
     "PrivateKey",
     "PublicKey",
     "Reason",
+    "ReplayMemory",
     "Replica",
+    "ReplicaCounters",
     "Revocation",
     "RevocationReceipt",
     "SessionId",
@@ -74,5 +84,6 @@ __all__ = [  # noqa: PLE0604 - strings, all of them
     "errors",
     "jws",
     "open_store",
+    "session_limits",
     *errors.__all__,
 ]

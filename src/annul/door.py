@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from annul.authority.fence import Fence
 from annul.authority.keeper import Keeper
@@ -14,18 +14,22 @@ from annul.authority.kek import KekSource
 from annul.authority.recovery import Recovery
 from annul.authority.revocation import Revocations
 from annul.authority.rotation import Rotation
-from annul.authority.sessions import Grant, SessionInfo, Sessions
+from annul.authority.sessions import Sessions
 from annul.authority.settings import Settings
 from annul.core.claims import Clock, system_clock
 from annul.core.encoding import b64url_encode
-from annul.core.handle import looks_like_handle
 from annul.core.policy import Policy
-from annul.core.revocation import Kind, RevocationReceipt, identifier
 from annul.door_keys import KeyVerbs
 from annul.door_revocation import RevocationVerbs
+from annul.door_sessions import SessionVerbs
 from annul.errors import StoreUnavailable
 from annul.replica import Replica
-from annul.replica.settings import check_ready_timeout, check_staleness
+from annul.replica.settings import (
+    check_accept_for,
+    check_horizon,
+    check_ready_timeout,
+    check_staleness,
+)
 from annul.stores import file_of, open_store
 from annul.stores.base import Identity
 
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from annul.core.claims import VerifiedToken
+    from annul.replica.reading import Progress
     from annul.stores.base import Store
 
 __all__ = ["AsyncAuthority"]
@@ -43,7 +48,7 @@ _LINEAGE_BYTES = 12
 _TIDY_EVERY = 600.0
 
 
-class AsyncAuthority(KeyVerbs, RevocationVerbs):
+class AsyncAuthority(SessionVerbs, KeyVerbs, RevocationVerbs):
     """The side that signs and takes back. Every verb is atomic in the store before it returns.
 
     Open one with ``AsyncAuthority.open`` and close it when done; ``async with`` does. ``Authority``
@@ -63,9 +68,15 @@ class AsyncAuthority(KeyVerbs, RevocationVerbs):
         self._rotation = rotation
         self._replica = replica
         self._recovery = recovery
+        rotation.keep_time_with(replica)
         self._revocations = Revocations(store, settings, rotation, replica)
         self._sessions = Sessions(store, settings, rotation, replica, self._end_again)
-        self._fence = Fence(store, listed_for=lambda: replica.listed_for, clock=time.monotonic)
+        self._fence = Fence(
+            store,
+            listed_for=lambda: replica.listed_for,
+            own_lease=lambda: replica.own_lease,
+            clock=time.monotonic,
+        )
         self._keeper = Keeper(every=replica.max_staleness / 2)
         self._tidy_at = 0.0
 
@@ -83,10 +94,14 @@ class AsyncAuthority(KeyVerbs, RevocationVerbs):
         grace: float = 10.0,
         publish_for: float = 300.0,
         max_staleness: float = 2.0,
+        accept_for: float = 0.0,
+        horizon: float | None = None,
         ready_timeout: float = 5.0,
+        snapshot_file: str | os.PathLike[str] | None = None,
         kek: bytes | None = None,
         kek_file: str | os.PathLike[str] | None = None,
         allow_volatile_store: bool = False,
+        progress: Progress | None = None,
         clock: Clock = system_clock,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> AsyncAuthority:
@@ -95,8 +110,14 @@ class AsyncAuthority(KeyVerbs, RevocationVerbs):
         ``issuer`` and ``audience`` go into every token. ``algorithm`` is for keys made from now
         on; the first key is made if there is none. Times are in seconds: ``access_ttl`` of access
         tokens, ``session_ttl`` and ``idle_ttl`` of sessions, ``grace`` in which a used refresh
-        token is taken for a retry, ``publish_for`` a new key is published before it signs, and
-        ``max_staleness``, the largest Δ of any verifier of this store.
+        token is taken for a retry, and ``publish_for`` a new key is published before it signs.
+
+        ``max_staleness`` is Δ of this authority's own verifier, and ``accept_for`` how long that
+        one goes on afterwards by way of exception; ``snapshot_file`` keeps its last good state and
+        ``progress`` hears how far it has read: see ``Replica.open``. ``horizon`` is the most that
+        the first two may come to for any verifier of this store, and about the longest that
+        ``revoke`` waits with ``wait=True``; by default it is what they come to here. A store only
+        ever raises it.
 
         Private keys are sealed with a key-encryption key: ``kek`` (32 bytes) or the file
         ``kek_file``, made if nothing is sealed yet. By default the file lies beside a SQLite
@@ -119,7 +140,8 @@ class AsyncAuthority(KeyVerbs, RevocationVerbs):
             clock=clock,
             entropy=entropy,
         )
-        check_staleness(max_staleness)
+        delta = check_staleness(max_staleness)
+        bound = check_horizon(horizon, delta + check_accept_for(accept_for, delta))
         check_ready_timeout(ready_timeout)
         source = KekSource.choose(url, issuer=issuer, kek=kek, kek_file=kek_file)
         store = open_store(url, issuer=issuer, allow_volatile=allow_volatile_store, clock=clock)
@@ -128,7 +150,7 @@ class AsyncAuthority(KeyVerbs, RevocationVerbs):
                 Identity(
                     issuer=issuer,
                     lineage=b64url_encode(entropy(_LINEAGE_BYTES)),
-                    horizon=float(max_staleness),
+                    horizon=bound,
                     longest_token=access_ttl,
                     longest_session=session_ttl,
                 ),
@@ -140,7 +162,10 @@ class AsyncAuthority(KeyVerbs, RevocationVerbs):
                 lambda: open_store(url, issuer=issuer, clock=clock),
                 policy=policy,
                 max_staleness=max_staleness,
+                accept_for=accept_for,
                 ready_timeout=ready_timeout,
+                snapshot_file=snapshot_file,
+                progress=progress,
                 clock=clock,
             )
             await asyncio.to_thread(replica.wait_ready, ready_timeout)
@@ -171,99 +196,6 @@ class AsyncAuthority(KeyVerbs, RevocationVerbs):
 
     async def __aexit__(self, *_exception: object) -> None:
         await self.close()
-
-    # --- sessions ---------------------------------------------------------------------
-
-    async def login(
-        self,
-        subject: str,
-        *,
-        client_id: str,
-        scope: str = "",
-        claims: Mapping[str, Any] | None = None,
-        device: str | None = None,
-        auth_time: float | None = None,
-        jkt: str | None = None,
-    ) -> Grant:
-        """Begin a session for a user whom the application has authenticated; return its tokens.
-
-        ``subject`` becomes ``sub`` and must be ``str``. ``scope`` is space-separated. ``claims``
-        are the application's own and come back in every access token of the session. ``device``
-        is a label for the session list. ``auth_time`` (Unix seconds) says that the user
-        authenticated earlier: a revocation since then refuses the login. ``jkt`` binds the session
-        to a key by its RFC 7638 thumbprint.
-
-        Raises ``SubjectBlocked`` for a blocked account, ``InvalidRequest`` for an argument that
-        cannot be used, ``StoreUnavailable`` if the store did not confirm.
-        """
-        await self._catch_up()
-        grant = await self._sessions.login(
-            subject,
-            client_id=client_id,
-            scope=scope,
-            claims=claims,
-            device=device,
-            auth_time=auth_time,
-            jkt=jkt,
-        )
-        await self._tidy()
-        return grant
-
-    async def refresh(
-        self, refresh_token: str, *, client_id: str | None = None, jkt: str | None = None
-    ) -> Grant:
-        """Exchange a refresh token for its successor and a fresh access token.
-
-        Exactly one of any number of concurrent callers advances the session; the others, and
-        retries inside the grace window, get the same successor. A token that was used up earlier
-        ends the session.
-
-        Raises ``RefreshReplayed`` then, ``SessionEnded`` for a session that is over, and
-        ``InvalidGrant`` for anything this authority did not hand out to this client and key; all
-        are ``InvalidGrant``, and garbage never reaches the store.
-        """
-        await self._catch_up()
-        return await self._sessions.refresh(refresh_token, client_id=client_id, jkt=jkt)
-
-    async def logout(self, token: str, *, reason: str = "logout") -> RevocationReceipt:
-        """End the session that a token belongs to.
-
-        Takes an access token, even one that has expired, or a refresh token; it must be genuine.
-        Raises ``TokenRejected`` or ``InvalidGrant`` if it is not. Logging out twice is harmless.
-        """
-        await self._catch_up()
-        draft = self._revocations.draft
-        if looks_like_handle(token):
-            ends = draft(Kind.SESSION, await self._sessions.sid_of(token), reason=reason)
-        else:
-            verified = self._replica.verify_ended(token)
-            if verified.session_id is not None:
-                ends = draft(Kind.SESSION, verified.session_id, reason=reason)
-            else:
-                # A client's own token has no session, so it ends by itself.
-                jti, exp = identifier(verified.jti, "jti"), verified.expires_at
-                ends = draft(Kind.TOKEN, jti, reason=reason, token_exp=exp)
-        return await self._revocations.write([ends])
-
-    async def sessions(self, subject: str) -> tuple[SessionInfo, ...]:
-        """Return the live sessions of a subject, oldest first."""
-        return await self._sessions.list(subject)
-
-    async def end_others(self, token: str, *, reason: str = "logout") -> RevocationReceipt:
-        """End every session of the token's subject except the token's own.
-
-        The token must verify. One entry per session is written, so a login that happens meanwhile
-        is not touched. ``receipt.sessions`` says how many were ended.
-        """
-        verified = self._replica.verify(token)
-        others = [
-            self._revocations.draft(Kind.SESSION, other.session_id, reason=reason)
-            for other in await self._sessions.list(verified.subject)
-            if other.session_id != verified.session_id
-        ]
-        if not others:
-            return RevocationReceipt(epoch=None, seq=None, sessions=0)
-        return await self._revocations.write(others, sessions=len(others))
 
     # --- verifying --------------------------------------------------------------------
 

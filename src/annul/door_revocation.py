@@ -96,6 +96,32 @@ class RevocationVerbs:
         """
         return await self._one_of(Kind.UNBLOCK, subject, reason, actor)
 
+    async def require_refresh(
+        self,
+        subject: str,
+        *,
+        reason: str = "superseded",
+        actor: str | None = None,
+        wait: bool = False,
+        timeout: float = 10.0,
+    ) -> RevocationReceipt:
+        """Refuse a subject's access tokens until they have been refreshed: their claims are old.
+
+        For roles that have changed. Nobody has to log in again: verifiers refuse what was signed
+        before with ``RefreshNeeded``, and one refresh, by a function that puts the present claims
+        together (``claims`` of ``refresh``), heals it. Sessions go on. ``wait``, ``timeout`` and
+        what is raised are as for ``revoke``.
+        """
+        check_timeout(timeout)
+        value = identifier(subject, "subject")
+        draft = self._revocations.draft(Kind.CLAIMS, value, reason=reason, actor=actor)
+        with repeatable(draft):
+            began = self._fence.now()
+            receipt = await self._revocations.write([draft])
+            if not wait:
+                return receipt
+            return await self._fence.wait(receipt, began=began, timeout=timeout)
+
     async def _one_of(
         self, kind: Kind, subject: str, reason: str, actor: str | None
     ) -> RevocationReceipt:

@@ -4,6 +4,7 @@
 
     AnnulError
     ├── TokenRejected            the bearer's fault (HTTP 401)
+    │   ├── NoToken              the request presents no token at all
     │   ├── Malformed            not a well-formed signed token
     │   ├── AlgorithmNotAllowed  the header names an algorithm the policy does not trust
     │   ├── WrongType            the header's typ is not the one the policy insists on
@@ -13,16 +14,23 @@
     │   ├── Expired              exp has passed, or the token is older than max_age
     │   ├── NotYetValid          nbf or iat lies in the future
     │   ├── NotBound             the token is bound to a key or cookie that was not presented
+    │   ├── InvalidDPoPProof     the proof of the key is not one, or not for this request
+    │   ├── UseDPoPNonce         the proof must carry a recent nonce of this server
+    │   ├── RefreshNeeded        the token's claims are out of date; one refresh heals it
     │   └── Revoked              a revocation covers the token
     ├── RequestRefused           the caller's fault (HTTP 400)
     │   ├── InvalidRequest       an argument cannot be used
     │   ├── InvalidGrant         this refresh token is not good (never says more on the wire)
     │   │   ├── SessionEnded     it is genuine, but its session is over
     │   │   └── RefreshReplayed  it was used up before; the session was ended
-    │   └── SubjectBlocked       the account is blocked, so it cannot log in
+    │   ├── SubjectBlocked       the account is blocked, so it cannot log in
+    │   ├── LoginThrottled       too many logins: wait, and try again (HTTP 429)
+    │   └── InsufficientScope    the token is good, but not for this (HTTP 403)
     ├── Unavailable              our fault, try again (HTTP 503)
     │   ├── ReplicaStale         the replica cannot prove that it knows every revocation
     │   ├── StoreUnavailable     the store did not confirm the operation
+    │   ├── AuditUnavailable     the audit log cannot be written, so nothing is given out
+    │   ├── TooManyProofs        no room to remember that a DPoP proof was used
     │   └── NotYetConfirmed      recorded, but not every verifier has confirmed yet
     └── Misconfigured            the deployer's fault, raised when things are constructed
         ├── InvalidKey           key material that cannot or must not be used
@@ -45,18 +53,24 @@ if TYPE_CHECKING:
 __all__ = [
     "AlgorithmNotAllowed",
     "AnnulError",
+    "AuditUnavailable",
     "BadSignature",
     "ClaimMismatch",
     "Expired",
+    "InsufficientScope",
+    "InvalidDPoPProof",
     "InvalidGrant",
     "InvalidKey",
     "InvalidRequest",
+    "LoginThrottled",
     "Malformed",
     "Misconfigured",
     "MissingDependency",
+    "NoToken",
     "NotBound",
     "NotYetConfirmed",
     "NotYetValid",
+    "RefreshNeeded",
     "RefreshReplayed",
     "ReplicaStale",
     "RequestRefused",
@@ -65,9 +79,11 @@ __all__ = [
     "StoreUnavailable",
     "SubjectBlocked",
     "TokenRejected",
+    "TooManyProofs",
     "Unavailable",
     "UnknownKey",
     "UnsafeStore",
+    "UseDPoPNonce",
     "WrongStore",
     "WrongType",
 ]
@@ -86,9 +102,18 @@ class AnnulError(Exception):
 
 
 class TokenRejected(AnnulError):
-    """This token must not be honoured. On the wire it is always ``invalid_token`` (RFC 6750)."""
+    """This request's token must not be honoured. On the wire ``invalid_token`` (RFC 6750).
+
+    Only the two about DPoP proofs go by their own codes there (RFC 9449 §7.1, §9).
+    """
 
     code = "rejected"
+
+
+class NoToken(TokenRejected):
+    """The request presents no token. The challenge then names no error (RFC 6750 §3.1)."""
+
+    code = "no_token"
 
 
 class Malformed(TokenRejected):
@@ -152,6 +177,28 @@ class NotBound(TokenRejected):
     code = "not_bound"
 
 
+class RefreshNeeded(TokenRejected):
+    """What the token says of its subject is out of date; refresh it, nobody has to log in again."""
+
+    code = "refresh_needed"
+
+
+class InvalidDPoPProof(TokenRejected):
+    """The DPoP proof is malformed, for another request or token, too old, or was used before."""
+
+    code = "invalid_dpop_proof"
+
+
+class UseDPoPNonce(TokenRejected):
+    """The DPoP proof needs a recent nonce: answer with ``nonce`` in the header ``DPoP-Nonce``."""
+
+    code = "use_dpop_nonce"
+
+    def __init__(self, message: str, *, nonce: str = "") -> None:
+        super().__init__(message)
+        self.nonce = nonce
+
+
 class Revoked(TokenRejected):
     """A revocation covers this token. ``revocation`` says which kind and why, for logs."""
 
@@ -201,6 +248,32 @@ class SubjectBlocked(RequestRefused):
     code = "subject_blocked"
 
 
+class LoginThrottled(RequestRefused):
+    """Too many logins: what ``throttle`` raises to refuse one. HTTP 429 (RFC 6585 §4).
+
+    ``retry_after`` is in how many seconds to try again, ``None`` if that is not said.
+    """
+
+    code = "login_throttled"
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class InsufficientScope(RequestRefused):
+    """The token is good, but its scope does not reach this far (HTTP 403, RFC 6750 §3.1).
+
+    ``scope`` is what it would take, names separated by spaces.
+    """
+
+    code = "insufficient_scope"
+
+    def __init__(self, message: str, *, scope: str = "") -> None:
+        super().__init__(message)
+        self.scope = scope
+
+
 # --- our fault ------------------------------------------------------------------------
 
 
@@ -236,6 +309,18 @@ class StoreUnavailable(Unavailable):
     def __init__(self, message: str, *, idempotency_key: str | None = None) -> None:
         super().__init__(message)
         self.idempotency_key = idempotency_key
+
+
+class TooManyProofs(Unavailable):
+    """There is no room to remember one more DPoP proof, so none is accepted for the moment."""
+
+    code = "too_many_proofs"
+
+
+class AuditUnavailable(Unavailable):
+    """The audit log cannot be written, so nothing is given out: no login, refresh or key."""
+
+    code = "audit_unavailable"
 
 
 class NotYetConfirmed(Unavailable):

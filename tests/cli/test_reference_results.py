@@ -53,6 +53,7 @@ RESULTS: dict[str, Callable[[], dict[str, Any]]] = {
     "keys import": lambda: document("keys", "import", "-", stdin=annul("keys", "new").out),
     "keys export": lambda: log_in() and document("keys", "export", signing_key()),
     "replicas": lambda: log_in() and document("replicas"),
+    "store grants": lambda: document("store", "grants"),
     "demo": lambda: document("demo"),
     "doctor": lambda: log_in() and document("doctor"),
 }

@@ -32,7 +32,7 @@ def nested(levels: int) -> dict[str, Any]:
 def test_everything_that_annul_writes_is_reserved() -> None:
     written = {"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "since", "sid"}
 
-    assert written | {"nbf", "scope", "cnf", "auth_time"} == RESERVED_CLAIMS
+    assert written | {"nbf", "scope", "cnf", "auth_time", "as_of"} == RESERVED_CLAIMS
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED_CLAIMS))

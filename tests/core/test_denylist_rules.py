@@ -18,9 +18,10 @@ pure = settings(deadline=None)
 
 REFUSING: list[Kind] = [kind for kind in Kind if kind is not Kind.UNBLOCK]
 OURS: dict[Kind, str] = {kind: f"our {kind}" for kind in REFUSING}
-# One fingerprint per kind, except that a block stands against a subject.
+# One fingerprint per kind, except that blocks and claims are a subject's.
 MARKS = {kind: revocation(kind, OURS[kind]).fingerprint for kind in REFUSING}
 SUBJECT = MARKS[Kind.SUBJECT]
+OF_A_SUBJECT = {Kind.BLOCK, Kind.CLAIMS}
 TOKEN = Facts(
     token=MARKS[Kind.TOKEN],
     session=MARKS[Kind.SESSION],
@@ -30,18 +31,21 @@ TOKEN = Facts(
     key=MARKS[Kind.KEY],
     since=Position(7, 40),
     began_at=None,
+    as_of=Position(7, 45),
 )
 
 
 def about_us(kind: Kind, seq: int = 50) -> Revocation:
     entry = revocation(kind, OURS[kind], seq)
-    return replace(entry, fingerprint=SUBJECT) if kind is Kind.BLOCK else entry
+    return replace(entry, fingerprint=SUBJECT) if kind in OF_A_SUBJECT else entry
 
 
 def harmless(kind: Kind, seq: int) -> Revocation:
     """Return an entry that does not refuse the token: of somebody else, or from before."""
     if kind in {Kind.SUBJECT, Kind.CLIENT, Kind.ISSUER}:
         return about_us(kind, seq=min(seq, 40))
+    if kind is Kind.CLAIMS:
+        return about_us(kind, seq=min(seq, 45))
     return revocation(kind, f"another {kind}", seq)
 
 
@@ -73,6 +77,21 @@ def test_two_entries_that_refuse_both_count(one: Kind, other: Kind) -> None:
         if one is Kind.BLOCK:
             denylist.apply([_lifting(first)])
             assert denylist.find(TOKEN) is not None
+
+
+@pytest.mark.parametrize("kind", [kind for kind in REFUSING if kind is not Kind.CLAIMS])
+def test_what_ends_a_session_is_told_before_claims_that_are_out_of_date(kind: Kind) -> None:
+    for order in permutations([about_us(kind), about_us(Kind.CLAIMS, 60)]):
+        hit = Denylist(order).find(TOKEN)
+        assert hit is not None
+        assert hit.kind is kind
+
+
+def test_claims_say_nothing_about_what_has_no_place_in_the_log() -> None:
+    entry = about_us(Kind.CLAIMS, 60)
+
+    assert Denylist([entry]).find(TOKEN._replace(as_of=None)) is None
+    assert Denylist([entry]).find(TOKEN._replace(as_of=entry.position)) is None
 
 
 def _lifting(block: Revocation) -> Revocation:

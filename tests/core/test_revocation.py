@@ -44,6 +44,8 @@ pure = settings(deadline=None)
 
 # --- what can be named ----------------------------------------------------------------
 
+OF_A_SUBJECT = {Kind.BLOCK, Kind.UNBLOCK, Kind.CLAIMS}
+
 
 @pytest.mark.parametrize(
     "text",
@@ -147,7 +149,7 @@ def test_different_names_have_different_fingerprints(
 ) -> None:
     def meant(name: tuple[str, Kind, str]) -> tuple[str, Kind, str]:
         issuer, kind, value = name
-        return issuer, Kind.SUBJECT if kind in {Kind.BLOCK, Kind.UNBLOCK} else kind, value
+        return issuer, Kind.SUBJECT if kind in OF_A_SUBJECT else kind, value
 
     assert (fingerprint(*one) == fingerprint(*two)) is (meant(one) == meant(two))
 
@@ -169,11 +171,11 @@ def test_no_name_can_be_written_as_another(
     assert fingerprint(*one) != fingerprint(*two)
 
 
-def test_blocks_stand_against_the_subject_they_name() -> None:
-    marks = {fingerprint(ISSUER, kind, "x") for kind in (Kind.SUBJECT, Kind.BLOCK, Kind.UNBLOCK)}
+def test_blocks_and_claims_are_of_the_subject_they_name() -> None:
+    marks = {fingerprint(ISSUER, kind, "x") for kind in (Kind.SUBJECT, *OF_A_SUBJECT)}
 
     assert len(marks) == 1
-    assert len({fingerprint(ISSUER, kind, "x") for kind in Kind}) == len(Kind) - 2
+    assert len({fingerprint(ISSUER, kind, "x") for kind in Kind}) == len(Kind) - len(OF_A_SUBJECT)
 
 
 @pure

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annul.core.revocation import Fingerprinter, Kind
+from annul.core.revocation import Fingerprinter, Kind, Position
 from annul.core.session import (
     Ended,
     Replayed,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from annul.core.revocation import Revocation
 
 GRACE = 10.0
+HEAD = Position(7, 3)
 CUT = revocation(Kind.SUBJECT, "alice")
 
 
@@ -38,6 +39,7 @@ def present(session: Session, generation: int, at: float = NOW, **fields: Any) -
         "jkt": session.jkt,
         "handle_key": "key-2",
         "grace": GRACE,
+        "as_of": HEAD,
     }
     return decide(session, generation, now=at, **given | fields)
 
@@ -69,6 +71,7 @@ def test_the_current_generation_rotates_whenever(generation: int, late: float) -
             handle_key="key-2",
             rotated_at=NOW + late,
             last_seen=NOW + late,
+            as_of=HEAD,
         )
     )
 

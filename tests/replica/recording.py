@@ -10,7 +10,7 @@ from annul.stores.base import LogReader
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from annul.core.revocation import Revocation, Watermark
+    from annul.core.revocation import Position, Revocation, Watermark
     from annul.stores.base import Diverged, Identity, Lease, PublishedKeys, Renewal, Snapshot
 
 __all__ = ["Recording"]
@@ -49,6 +49,9 @@ class Recording(LogReader):
 
     async def snapshot(self) -> Snapshot:
         return await self._ask("snapshot").snapshot()
+
+    async def page(self, after: Position, limit: int = 1000) -> Snapshot:
+        return await self._ask("snapshot").page(after, limit)  # a part of one
 
     async def published_keys(self) -> PublishedKeys:
         return await self._ask("published_keys").published_keys()

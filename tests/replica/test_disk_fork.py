@@ -33,13 +33,13 @@ for number in range(100):
 replica = stage.replica(snapshot_file=Path(folder) / "snapshot")
 seen = {"base": len(replica._denylist.base)}
 
-async def out_of_reach(reader):
+async def out_of_reach(reader, after, limit):
     raise annul.StoreUnavailable("so much cannot be read")
 
 read, write = os.pipe()
 pid = os.fork()
 if not pid:
-    SQLiteLog.snapshot = out_of_reach
+    SQLiteLog.page = out_of_reach
     later = authority.login("later", client_id="web")
     found = [outcome(replica.verify, each.access_token) for each in (gone, later)]
     authority.logout(later.access_token)

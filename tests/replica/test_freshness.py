@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 from annul.core.revocation import CLOCK_SKEW
 from annul.replica.freshness import (
     Moment,
+    answers_late,
     clocks_agree,
     is_open,
     never,
+    prolonged,
+    shut,
     staleness,
     window_from,
 )
@@ -91,6 +94,44 @@ def test_a_replica_that_may_never_answer_is_infinitely_old(cause: str, now: Mome
     assert isinf(staleness(window, now))
     assert staleness(window, now) > 0
     assert window.cause == cause
+
+
+@pytest.mark.parametrize(
+    ("monotonic", "wall", "answers"),
+    [
+        (2.0, 2.0, True),
+        (31.999, 31.999, True),
+        (32.0, 31.999, False),
+        (31.999, 32.0, False),
+        (0.1, 31.0, True),
+        (0.1, 3600.0, False),
+        # A wall clock that has fallen behind the other: as far as clocks may differ, and further.
+        (10.0, -50.0, True),
+        (10.0, -50.001, False),
+        (0.0, -60.001, False),
+    ],
+)
+def test_the_exception_ends_so_much_after_the_window_on_either_clock(
+    monotonic: float, wall: float, answers: bool
+) -> None:
+    assert answers_late(window_from(STARTED, DELTA), 30.0, later(monotonic, wall)) is answers
+
+
+@pytest.mark.parametrize("cause", ["starting", "closed", "clock_disagrees", "store_empty"])
+def test_a_window_that_time_has_not_closed_has_no_exception(cause: str) -> None:
+    for now in (STARTED, Moment(-1e300, -1e300), Moment(0.0, 0.0)):
+        assert not is_open(prolonged(never(cause), 3600.0), now)
+        assert not answers_late(never(cause), 3600.0, now)
+
+
+def test_a_window_that_is_shut_keeps_its_age_and_never_opens_again() -> None:
+    window = shut(window_from(STARTED, DELTA))
+
+    assert staleness(window, later(1.0, 1.0)) == 1.0
+    assert window.cause == "store_unreachable"
+    for now in (later(0.0, 0.0), later(-10.0, -10.0)):
+        assert not is_open(window, now)
+        assert not answers_late(window, 3600.0, now)
 
 
 @pytest.mark.parametrize("sign", [1, -1])

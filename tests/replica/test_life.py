@@ -50,10 +50,10 @@ def test_nothing_is_accepted_before_the_first_load_is_complete(timed_stage: Stag
     class Slow(type(store)):  # type: ignore[misc]  # whichever store it is
         """A store whose keys come at once and whose log is a long time on the way."""
 
-        async def snapshot(self) -> Snapshot:
+        async def page(self, after: annul.Position, limit: int = 1000) -> Snapshot:
             if not gate.is_set():
                 raise annul.StoreUnavailable("not yet")
-            found: Snapshot = await super().snapshot()
+            found: Snapshot = await super().page(after, limit)
             return found
 
     store.__class__ = Slow

@@ -11,6 +11,7 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
 
+from annul.authority.witness import event_of
 from annul.core.encoding import EncodingError, b64url_decode, b64url_encode
 from annul.core.keyring import Purpose
 from annul.core.proof import prove
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from annul.authority.beside import Beside
     from annul.authority.rotation import Rotation
     from annul.authority.settings import Settings
+    from annul.authority.witness import Witness
+    from annul.core.events import Event
     from annul.stores.base import Store
 
 __all__ = ["Revocations"]
@@ -53,9 +56,15 @@ class Revocations:
     """Writes entries to the log, and tells the replica beside it what it has just written."""
 
     def __init__(
-        self, store: Store, settings: Settings, rotation: Rotation, replica: Beside
+        self,
+        store: Store,
+        settings: Settings,
+        rotation: Rotation,
+        replica: Beside,
+        witness: Witness,
     ) -> None:
         self._store = store
+        self._witness = witness
         self._settings = settings
         self._rotation = rotation
         self._replica = replica
@@ -118,10 +127,15 @@ class Revocations:
     # --- writing ----------------------------------------------------------------------
 
     async def write(
-        self, drafts: Sequence[Draft], *, sessions: int | None = None
+        self,
+        drafts: Sequence[Draft],
+        *,
+        sessions: int | None = None,
+        event: Event | None = None,
     ) -> RevocationReceipt:
         """Append drafts, honour them in this process at once, and return the receipt of the last.
 
+        Each is an event, unless ``event`` says what all of it is.
         Raises ``StoreUnavailable`` with the idempotency key if the store did not confirm.
         """
         with repeatable(drafts[-1]):
@@ -130,6 +144,13 @@ class Revocations:
         if (last.kind, last.fingerprint) != (drafts[-1].kind, drafts[-1].fingerprint):
             raise InvalidRequest("this idempotency_key belongs to another revocation")
         self._replica.observe(entries)
+        now = self._rotation.now()
+        for entry, draft in zip(entries, drafts, strict=True):
+            if event is None:
+                told = event_of(draft, entry.position, self._settings.issuer, now)
+                await self._witness.record(told)
+        if event is not None:
+            await self._witness.record(event)
         position = entries[-1].position
         return RevocationReceipt(
             epoch=position.epoch,

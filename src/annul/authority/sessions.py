@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from dataclasses import dataclass, field
+from dataclasses import replace
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
+from annul.authority.grants import Grant, info_of
 from annul.core import handle
+from annul.core.binding import thumbprint
+from annul.core.cookie_binding import bound_claims, confirmed_claims, new_bound_cookie
 from annul.core.encoding import b64url_encode
 from annul.core.issuer import check_claims, check_scope
 from annul.core.keyring import Purpose
@@ -26,48 +31,19 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from annul.authority.beside import Beside
+    from annul.authority.grants import ClaimsSource, SessionInfo
     from annul.authority.rotation import Rotation
     from annul.authority.settings import Settings
+    from annul.core.revocation import Position
     from annul.stores.base import Store
 
-__all__ = ["Grant", "SessionInfo", "Sessions"]
+__all__ = ["Sessions"]
 
 log = logging.getLogger("annul.authority")
 
 _SID_BYTES = 16
 _TAG_BYTES = 16
 _MAX_LABEL = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
-    """What a client gets for a login or a refresh (RFC 6749 §5.1).
-
-    ``expires_in`` is the lifetime of the access token in seconds. The tokens do not appear in its
-    ``repr``, so a grant may be logged by mistake.
-    """
-
-    access_token: str = field(repr=False)
-    refresh_token: str = field(repr=False)
-    expires_in: int
-    session_id: str
-    scope: str = ""
-    token_type: str = "Bearer"  # noqa: S105 - a scheme, not a token
-    jti: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionInfo:
-    """A live session as its user may see it. Times are Unix seconds."""
-
-    session_id: str
-    subject: str
-    client_id: str
-    device: str | None
-    scope: str
-    created_at: float
-    last_seen: float
-    expires_at: float
 
 
 class Sessions:
@@ -107,6 +83,8 @@ class Sessions:
         device: str | None,
         auth_time: float | None,
         jkt: str | None,
+        bound_cookie: bool = False,
+        x5t: str | None = None,
     ) -> Grant:
         """Begin a session; see ``AsyncAuthority.login``."""
         settings = self._settings
@@ -114,6 +92,7 @@ class Sessions:
         now = self._now()
         key_id, _secret = self._rotation.ring.secret(Purpose.HANDLE, now)
         family = handle.new_family(settings.entropy)
+        cookie = new_bound_cookie(settings.entropy) if bound_cookie else None
         session = Session(
             sid=b64url_encode(settings.entropy(_SID_BYTES)),
             family=handle.family_digest(family),
@@ -124,10 +103,10 @@ class Sessions:
             idle_ttl=settings.idle_ttl,
             ends_at=now + settings.session_ttl,
             scope=check_scope(scope),
-            claims=check_claims(claims),
+            claims=bound_claims(check_claims(claims), cookie=cookie, x5t=x5t),
             device=_label(device),
             auth_time=_auth_time(auth_time, now),
-            jkt=None if jkt is None else identifier(jkt, "jkt"),
+            jkt=None if jkt is None else thumbprint(jkt),
             handle_key=key_id,
         )
         outcome = await self._store.begin(session, floor=self._replica.highest)
@@ -135,15 +114,25 @@ class Sessions:
             if outcome.revocation.kind is Kind.BLOCK:
                 raise SubjectBlocked("this account is blocked; unblock it first")
             raise SessionEnded("this authentication is older than a revocation; authenticate again")
-        return self._grant(outcome.session, family)
+        return replace(self._grant(outcome.session, family), cookie=cookie)
 
-    async def refresh(self, token: str, *, client_id: str | None, jkt: str | None) -> Grant:
+    async def refresh(
+        self,
+        token: str,
+        *,
+        client_id: str | None,
+        jkt: str | None,
+        claims: ClaimsSource | None = None,
+    ) -> Grant:
         """Present a refresh token; see ``AsyncAuthority.refresh``."""
         settings = self._settings
         now = self._now()
         ring = self._rotation.ring
         parts = handle.read(token, self._find_handle_key)
         key_id, _secret = ring.secret(Purpose.HANDLE, now)
+        as_of, renewed = None, None
+        if claims is not None:
+            as_of, renewed = await self._renew_claims(parts.digest, claims)
         remember = remember_until(
             # The store adds the lifetimes: it knows the longest.
             Kind.SESSION,
@@ -156,13 +145,15 @@ class Sessions:
             parts.digest,
             parts.generation,
             client_id=client_id,
-            jkt=jkt,
+            jkt=None if jkt is None else thumbprint(jkt),
             handle_key=key_id,
             now=now,
             grace=settings.grace,
             replay_tag=settings.entropy(_TAG_BYTES),
             replay_expires_at=remember or 0,
             floor=self._replica.highest,
+            claims=renewed,
+            as_of=as_of,
         )
         match outcome:
             case Rotated(session, store_lost_data):
@@ -183,22 +174,68 @@ class Sessions:
             case Unknown():
                 raise InvalidGrant("this is not a refresh token of ours")
 
-    async def list(self, subject: str) -> tuple[SessionInfo, ...]:
-        """Return the live sessions of a subject, oldest first."""
-        found = await self._store.sessions(identifier(subject, "subject"), self._now())
-        return tuple(
-            SessionInfo(
-                session_id=session.sid,
-                subject=session.subject,
-                client_id=session.client_id,
-                device=session.device,
-                scope=session.scope,
-                created_at=session.created_at,
-                last_seen=session.last_seen,
-                expires_at=min(session.ends_at, session.last_seen + session.idle_ttl),
-            )
-            for session in found
+    async def restart(
+        self,
+        token: str,
+        *,
+        client_id: str | None,
+        jkt: str | None,
+        scope: str | None,
+        claims: ClaimsSource | None,
+        auth_time: float | None,
+    ) -> tuple[Grant, str]:
+        """Begin a session in the place of another; return its grant, and which is to be ended.
+
+        The token has to be good for a refresh, and is used up by this.
+        """
+        await self.refresh(token, client_id=client_id, jkt=jkt, claims=claims)
+        before = await self._store.family(handle.read(token, self._find_handle_key).digest)
+        if before is None:
+            raise SessionEnded("this session is over; log in again")
+        settings, now = self._settings, self._now()
+        family = handle.new_family(settings.entropy)
+        key_id, _secret = self._rotation.ring.secret(Purpose.HANDLE, now)
+        after = replace(
+            before,
+            sid=b64url_encode(settings.entropy(_SID_BYTES)),
+            family=handle.family_digest(family),
+            scope=before.scope if scope is None else check_scope(scope),
+            created_at=now,
+            last_seen=now,
+            # Whoever has just proven who they are begins anew; whoever has not goes on.
+            ends_at=before.ends_at if auth_time is None else now + settings.session_ttl,
+            auth_time=before.auth_time if auth_time is None else _auth_time(auth_time, now),
+            generation=0,
+            handle_key=key_id,
+            rotated_at=None,
+            confirmed=True,
         )
+        outcome = await self._store.begin(after, floor=self._replica.highest)
+        if isinstance(outcome, Covered):
+            raise SessionEnded("this session is over; log in again")
+        return self._grant(outcome.session, family), before.sid
+
+    async def _renew_claims(
+        self, family: bytes, source: ClaimsSource
+    ) -> tuple[Position | None, Mapping[str, Any] | None]:
+        # The place in the log before the claims are put together: what makes them out of date
+        # while that is being done comes after it.
+        head = (await self._store.page(self._replica.highest, 1)).watermark.position
+        session = await self._store.family(family)
+        if session is None:
+            return None, None  # it is refused in a moment
+        if iscoroutinefunction(source):
+            claims = await source(info_of(session))
+        else:
+            # It may ask a database, and nobody else has to wait for that.
+            claims = await asyncio.to_thread(source, info_of(session))
+        kept = {name: session.claims[name] for name in ("cnf",) if name in session.claims}
+        return head, check_claims(claims) | kept
+
+    async def list(self, subject: str, current: str | None = None) -> tuple[SessionInfo, ...]:
+        """Return the live sessions of a subject, oldest first; mark the one with this id."""
+        found = await self._store.sessions(identifier(subject, "subject"), self._now())
+        return tuple(info_of(session, current) for session in found)
 
     async def sid_of(self, refresh_token: str) -> str:
         """Return the id of the session that a genuine refresh token belongs to, alive or not."""
@@ -212,20 +249,25 @@ class Sessions:
         secret = self._find_handle_key(session.handle_key)
         if secret is None:
             raise StoreUnavailable("the refresh token's key is not here yet; try again")
+        claims, jkt = confirmed_claims(session.claims, session.jkt)
+        # No token outlives its session: the limits end it whether anybody refreshes or not.
+        lifetime = min(self._settings.access_ttl, int(session.ends_at - self._now()))
         issued = self._rotation.issuer().issue(
             subject=session.subject,
             client_id=session.client_id,
             since=session.since,
             sid=session.sid,
             scope=session.scope,
-            claims=session.claims,
-            jkt=session.jkt,
+            claims=claims,
+            jkt=jkt,
+            as_of=session.as_of,
             auth_time=session.auth_time,
+            ttl=lifetime,
         )
         return Grant(
             access_token=issued.text,
             refresh_token=handle.mint(session.handle_key, secret, family, session.generation),
-            expires_in=self._settings.access_ttl,
+            expires_in=lifetime,
             session_id=session.sid,
             scope=session.scope,
             token_type="Bearer" if session.jkt is None else "DPoP",

@@ -11,6 +11,7 @@ from annul.cli.keys import keys
 from annul.cli.replicas import replicas
 from annul.cli.revocation import block, revoke, unblock
 from annul.cli.sessions import login, logout, refresh, sessions
+from annul.cli.stores import store
 from annul.cli.tokens import inspect, verify
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _ALL: tuple[click.Command, ...] = (
     keys,
     follow,
     replicas,
+    store,
     doctor,
 )
 

@@ -169,14 +169,21 @@ def _leases(patient: Patient) -> Check:
 
 def _staleness(patient: Patient) -> Check:
     with open_replica(patient.run) as verifier:
-        keys, age = len(verifier.jwks), verifier.staleness
+        keys, age, alarms = len(verifier.jwks), verifier.staleness, verifier.alarms
         if not verifier.fresh:
             raise Misconfigured(
                 "a verifier does not become ready: mend what failed above, or raise"
                 " --ready-timeout if the store is only slow"
             )
-    known = f"{keys} public key{'' if keys == 1 else 's'}"
-    return Check("ok", f"a verifier is ready with {known}, {age * 1000:.0f} ms behind")
+    known = f"a verifier is ready with {keys} public key{'' if keys == 1 else 's'}"
+    if alarms:
+        times = "once" if alarms == 1 else f"{alarms} times"
+        return Check(
+            "warning",
+            f"{known}, but has seen the store lose data {times}: find out why, and look at the log"
+            " of the verifiers",
+        )
+    return Check("ok", f"{known}, {age * 1000:.0f} ms behind, no alarm")
 
 
 CHECKS: tuple[tuple[str, Callable[[Patient], Check]], ...] = (

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import annul
+from annul.cli.loading import loading
 from annul.cli.settings import redact
 from annul.errors import Misconfigured, ReplicaStale, StoreUnavailable, WrongStore
 from annul.portal import portal
@@ -80,22 +81,25 @@ def authority(run: Invocation, *, founds: bool = False) -> Iterator[annul.Author
         for name in config.defaulted.intersection(promised):
             limits[name] = min(limits[name], promised[name])
     audience = config.audience
-    with annul.Authority.open(
-        config.store,
-        issuer=config.issuer,
-        audience=audience[0] if len(audience) == 1 else audience,
-        algorithm=config.algorithm,
-        access_ttl=int(limits["access_ttl"]),
-        session_ttl=int(limits["session_ttl"]),
-        idle_ttl=config.idle_ttl,
-        grace=config.grace,
-        publish_for=config.publish_for,
-        max_staleness=limits["max_staleness"],
-        ready_timeout=config.ready_timeout,
-        kek=config.kek,
-        kek_file=config.kek_file,
-        allow_volatile_store=run.allow_volatile_store,
-    ) as opened:
+    with loading(run.out) as progress:
+        opened = annul.Authority.open(
+            config.store,
+            issuer=config.issuer,
+            audience=audience[0] if len(audience) == 1 else audience,
+            algorithm=config.algorithm,
+            access_ttl=int(limits["access_ttl"]),
+            session_ttl=int(limits["session_ttl"]),
+            idle_ttl=config.idle_ttl,
+            grace=config.grace,
+            publish_for=config.publish_for,
+            max_staleness=limits["max_staleness"],
+            ready_timeout=config.ready_timeout,
+            kek=config.kek,
+            kek_file=config.kek_file,
+            allow_volatile_store=run.allow_volatile_store,
+            progress=progress,
+        )
+    with opened:
         yield opened
 
 
@@ -133,9 +137,11 @@ def _replica(run: Invocation, identity: Identity | None) -> annul.Replica:
     staleness = config.max_staleness
     if identity is not None and "max_staleness" in config.defaulted:
         staleness = min(staleness, identity.horizon)
-    return annul.Replica.open(
-        config.store,
-        policy=annul.Policy(issuer=config.issuer, audience=config.audience),
-        max_staleness=staleness,
-        ready_timeout=config.ready_timeout,
-    )
+    with loading(run.out) as progress:
+        return annul.Replica.open(
+            config.store,
+            policy=annul.Policy(issuer=config.issuer, audience=config.audience),
+            max_staleness=staleness,
+            ready_timeout=config.ready_timeout,
+            progress=progress,
+        )

@@ -15,7 +15,7 @@ from annul.cli.receipts import show_receipt
 from annul.core.issuer import check_claims, check_scope
 
 if TYPE_CHECKING:
-    from annul.authority.sessions import Grant
+    from annul.authority.grants import Grant
 
 __all__ = ["login", "logout", "refresh", "sessions"]
 
@@ -116,6 +116,7 @@ def sessions(run: Invocation, *, subject: str) -> None:
 
 def _show_grant(run: Invocation, grant: Grant, only: str | None) -> None:
     result = asdict(grant)
+    del result["cookie"]  # for browsers, which have no command line
     if only is None:
         run.out.fields(result)
     elif run.out.as_json:

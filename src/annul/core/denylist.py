@@ -8,7 +8,7 @@ order, and a store that lost some can be given them back. Nothing here depends o
 
     token, session    a set of ids               union
     subject, client,  a cut-off position each    the greatest position
-    issuer
+    issuer, claims
     block             an observed-remove set     adds minus the blocks some unblock names
     key               a set of ids               union, never pruned
 
@@ -38,7 +38,7 @@ __all__ = ["Denylist", "Facts"]
 _IDS = (Kind.TOKEN, Kind.SESSION, Kind.KEY)
 _MANY = (Kind.TOKEN, Kind.SESSION)
 _PIECE = 1000
-_CUTOFFS = (Kind.SUBJECT, Kind.CLIENT, Kind.ISSUER)
+_CUTOFFS = (Kind.SUBJECT, Kind.CLIENT, Kind.ISSUER, Kind.CLAIMS)
 
 
 def _join(one: Revocation, two: Revocation) -> Revocation:
@@ -256,6 +256,11 @@ class Denylist:
             if hit is not None:
                 return hit
             facts.absent_from = base.generation
+        # The mildest comes last: it ends neither the token's session nor anything else.
+        if facts.as_of is not None and facts.subject is not None:
+            hit = tables[Kind.CLAIMS].get(facts.subject)
+            if hit is not None and facts.as_of < hit.position:
+                return hit
         return None
 
     def blocks_of(self, subject: bytes) -> tuple[bytes, ...]:

@@ -19,6 +19,7 @@ class _Facts(NamedTuple):
     key: bytes | None
     since: tuple[int, int] | None
     began_at: float | None
+    as_of: tuple[int, int] | None = None
 
 
 class Facts(_Facts):
@@ -26,7 +27,8 @@ class Facts(_Facts):
 
     ``since`` is the log position at which the session began, ``None`` for tokens of foreign
     issuers. ``began_at`` is wall time: for those, or for an authentication time that the caller
-    supplied; ``None`` if the position alone decides.
+    supplied; ``None`` if the position alone decides. ``as_of`` is the position in the log at which
+    the claims of a token were what they should be; a session has none.
     """
 
     # Not one of the facts: a note that find leaves here, so that who keeps them and asks again is

@@ -42,6 +42,7 @@ RESERVED_CLAIMS = frozenset(
         "scope",
         "sid",
         "since",
+        "as_of",
         "cnf",
         "auth_time",
     ]
@@ -115,16 +116,20 @@ class Issuer:
         subject: str,
         client_id: str,
         since: Position,
+        as_of: Position | None = None,
         sid: str | None = None,
         scope: str = "",
         claims: Mapping[str, Any] | None = None,
         jkt: str | None = None,
         auth_time: float | None = None,
+        ttl: int | None = None,
     ) -> IssuedToken:
         """Return a signed access token.
 
-        ``since`` is the log position at which the session began. ``claims`` are the application's
+        ``since`` is the log position at which the session began, ``as_of`` that at which its claims
+        hold, if it is a later one. ``claims`` are the application's
         own, already checked by ``check_claims``. ``jkt`` binds the token to a key (RFC 9449 §6).
+        ``ttl`` may make this token's lifetime shorter than the issuer's, never longer.
         Without ``sid`` the token is a client's own and ``subject`` must be the ``client_id``.
 
         Raises ``InvalidRequest`` for what cannot be written into a token. What can, but no verifier
@@ -132,7 +137,7 @@ class Issuer:
         """
         now = int(self._clock())
         jti = self._entropy(JTI_BYTES).hex()
-        expires_at = now + self._ttl
+        expires_at = now + (self._ttl if ttl is None else min(ttl, self._ttl))
         if sid is None and subject != client_id:
             raise InvalidRequest("a token without a session speaks for the client itself")
         try:
@@ -141,6 +146,8 @@ class Issuer:
                 f'{self._prefix},"sub":{_quoted(subject)},"client_id":{_quoted(client_id)}'
                 f',"exp":{expires_at},"iat":{now},"jti":"{jti}","since":[{since[0]:d},{since[1]:d}]'
             )
+            if as_of is not None and as_of > since:
+                payload += f',"as_of":[{as_of[0]:d},{as_of[1]:d}]'
             if sid is not None:
                 payload += f',"sid":{_quoted(sid)}'
             if scope:

@@ -155,7 +155,9 @@ class Policy:
         if "sid" not in claims and claims["sub"] != claims["client_id"]:
             # RFC 9068 §2.2: only client credentials have no user, and then sub is the client.
             raise ClaimMismatch("the claim sid is missing", claim="sid")
-        return starts, ends, _position(claims["since"])
+        if "as_of" in claims:
+            _position(claims["as_of"], "as_of")
+        return starts, ends, _position(claims["since"], "since")
 
     def _window(self, claims: dict[str, Any]) -> tuple[float, float]:
         """Return when the claims begin and cease to hold (RFC 7519 §4.1.4 to 4.1.6)."""
@@ -213,7 +215,7 @@ def _date(claims: dict[str, Any], name: str) -> float:
     return value  # type: ignore[no-any-return]  # int or float, just checked
 
 
-def _position(value: object) -> tuple[int, int]:
+def _position(value: object, name: str) -> tuple[int, int]:
     if type(value) is list and len(value) == 2:  # noqa: PLR2004 - epoch and seq
         epoch, seq = value
         if (
@@ -223,7 +225,7 @@ def _position(value: object) -> tuple[int, int]:
             and 0 <= seq < _MAX_POSITION
         ):
             return epoch, seq
-    raise ClaimMismatch("since is not a log position", claim="since")
+    raise ClaimMismatch(f"{name} is not a log position", claim=name)
 
 
 def _number(value: object, name: str, least: float, most: float) -> None:

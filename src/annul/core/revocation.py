@@ -62,10 +62,11 @@ class Kind(StrEnum):
     UNBLOCK = "unblock"
     CLIENT = "client"
     KEY = "key"
+    CLAIMS = "claims"
     ISSUER = "issuer"
 
 
-LASTING = frozenset({Kind.SESSION, Kind.SUBJECT, Kind.CLIENT, Kind.ISSUER})
+LASTING = frozenset({Kind.SESSION, Kind.SUBJECT, Kind.CLIENT, Kind.CLAIMS, Kind.ISSUER})
 """Kinds whose entries are remembered until the longest session has run out."""
 
 
@@ -230,8 +231,9 @@ class Fingerprinter:
             kind: blake2b(prefix + kind.encode() + b":", digest_size=FINGERPRINT_BYTES)
             for kind in Kind
         }
-        # A block stands against a subject, so all three share the subject's fingerprint.
-        self._states[Kind.BLOCK] = self._states[Kind.UNBLOCK] = self._states[Kind.SUBJECT]
+        # Blocks and claims are a subject's, so all of these share its fingerprint.
+        for kind in (Kind.BLOCK, Kind.UNBLOCK, Kind.CLAIMS):
+            self._states[kind] = self._states[Kind.SUBJECT]
 
     def __call__(self, kind: Kind, value: str) -> bytes:
         """Return the fingerprint of ``value`` as an identifier of this kind."""

@@ -47,7 +47,8 @@ BEGINNING = Position(0, 0)
 class Session:
     """One login on one device, as the store keeps it.
 
-    Times are Unix seconds. ``since`` is the head of the log when the session began. ``family`` is
+    Times are Unix seconds. ``since`` is the head of the log when the session began, and ``as_of``
+    where it was when the claims of this generation were put together. ``family`` is
     the SHA-256 of the refresh family, which itself appears only inside refresh tokens.
     ``handle_key`` is the key under which the current ``generation`` was minted, so that the same
     successor can be computed again. ``auth_time`` is set only if the caller supplied it.
@@ -58,6 +59,7 @@ class Session:
     subject: str
     client_id: str
     since: Position = BEGINNING
+    as_of: Position = BEGINNING
     created_at: float
     last_seen: float
     idle_ttl: float
@@ -142,12 +144,16 @@ def decide(
     handle_key: str,
     now: float,
     grace: float,
+    as_of: Position,
+    claims: Mapping[str, Any] | None = None,
 ) -> RotateOutcome:
     """Say what presenting generation ``presented`` of this session does. Pure.
 
     ``covered_by`` is the revocation that ends the session, if one does. ``client_id`` is who asks,
     ``None`` if the caller does not authenticate clients; ``jkt`` is the key it has proven.
     ``handle_key`` is the key under which a successor would be minted now. ``grace`` is in seconds.
+    ``as_of`` is the place in the log at which the claims hold that a successor would carry: those
+    of the session, or ``claims`` in their stead.
     """
     if client_id is not None and client_id != session.client_id:
         return Unknown()
@@ -162,6 +168,8 @@ def decide(
             handle_key=handle_key,
             rotated_at=now,
             last_seen=max(now, session.last_seen),
+            as_of=as_of,
+            claims=session.claims if claims is None else claims,
         )
         return Rotated(successor, store_lost_data=presented > session.generation)
     if presented == session.generation - 1 and _retry_allowed(session, now, grace):

@@ -38,6 +38,7 @@ from annul.errors import (
     Misconfigured,
     NotBound,
     NotYetValid,
+    RefreshNeeded,
     Revoked,
 )
 
@@ -155,7 +156,7 @@ class Verifier:
         if verified._cnf is not None:
             _check_binding(verified._cnf, binding)
         if hit is not None:
-            raise Revoked("the token has been revoked", revocation=hit)
+            raise _refusal(hit)
         return verified
 
     def verify_ended(self, token: str | bytes) -> VerifiedToken:
@@ -249,6 +250,9 @@ class Verifier:
         began_at = claims.get("auth_time")
         if verified._since is None and began_at is None:
             began_at = claims.get("iat", 0)
+        as_of = verified._since
+        if as_of is not None and "as_of" in claims:
+            as_of = tuple(claims["as_of"])  # checked by the policy
         return Facts(
             token=None if jti is None else fingerprint(Kind.TOKEN, jti),
             session=None if sid is None else fingerprint(Kind.SESSION, sid),
@@ -258,7 +262,14 @@ class Verifier:
             key=trust.marks[verified.key_id],
             since=verified._since,
             began_at=began_at,
+            as_of=as_of,
         )
+
+
+def _refusal(hit: Revocation) -> Revoked | RefreshNeeded:
+    if hit.kind is Kind.CLAIMS:
+        return RefreshNeeded("the claims of this token are out of date; refresh it")
+    return Revoked("the token has been revoked", revocation=hit)
 
 
 def _out_of_time(verified: VerifiedToken, now: float) -> Expired | NotYetValid:

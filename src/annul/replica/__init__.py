@@ -1,7 +1,8 @@
 """The replica: verifies in memory, and knows how old what it knows may be.
 
 The way of a revocation ends here: ``follower`` reads the log into the verifier's denylist, and
-``verify`` answers only inside the window that the follower's last lease renewal has opened.
+``verify`` answers only inside the window that the follower's last lease renewal has opened, and
+for ``accept_for`` seconds more if somebody has asked for that exception by name.
 """
 
 from __future__ import annotations
@@ -18,39 +19,39 @@ from annul.core.jwks import JWKS
 from annul.core.policy import Policy
 from annul.core.session import BEGINNING
 from annul.core.verifier import Verifier
-from annul.errors import Misconfigured, ReplicaStale, UnknownKey
+from annul.delivery import Delivery, Sink
+from annul.errors import Misconfigured, UnknownKey
 from annul.portal import portal
 from annul.replica.archive import Archive
+from annul.replica.causes import stale
+from annul.replica.counters import ReplicaCounters
 from annul.replica.follower import Follower
-from annul.replica.freshness import Moment, is_open, staleness
-from annul.replica.settings import check_ready_timeout, check_staleness
+from annul.replica.freshness import Moment, is_open
+from annul.replica.late import Late
+from annul.replica.settings import check_accept_for, check_ready_timeout, check_staleness
+from annul.replica.standing import Standing
+from annul.replica.vigil import Vigil
+from annul.replica.watch import Held, Watch
 from annul.stores import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from concurrent.futures import Future
 
-    from annul.core.revocation import Position, Revocation, Watermark
+    from annul.core.events import Event
+    from annul.core.revocation import Revocation
+    from annul.replica.reading import Progress
+    from annul.replica.watches import Watches
     from annul.stores.base import LogReader, PublishedKeys
 
-__all__ = ["Replica"]
+__all__ = ["Replica", "ReplicaCounters"]
 
 _PARTING = 1.0
-
-_CAUSES = {
-    "starting": "it has not loaded the revocations yet",
-    "store_unreachable": "the store has not confirmed its lease in time",
-    "store_empty": "no authority has opened the store yet",
-    "clock_disagrees": "this machine's clock and the store's differ by more than a minute",
-    "misconfigured": "it is not set up to follow this store; see the log",
-    "forked": "it is starting in this process",
-    "closed": "it has been closed",
-}
 
 _replicas: weakref.WeakSet[Replica] = weakref.WeakSet()
 
 
-class Replica:
+class Replica(Standing):
     """Verifies tokens in memory against a followed store, and refuses when it may be out of date.
 
     ``verify`` is synchronous, thread-safe and touches no network. A replica opened before a fork
@@ -65,10 +66,13 @@ class Replica:
         *,
         policy: Policy,
         max_staleness: float = 2.0,
+        accept_for: float = 0.0,
         ready_timeout: float = 5.0,
         jwks: JWKS | None = None,
         cache_size: int = 50_000,
         snapshot_file: str | os.PathLike[str] | None = None,
+        progress: Progress | None = None,
+        events: Sink | None = None,
         clock: Clock = system_clock,
     ) -> None:
         if jwks is not None and not isinstance(jwks, JWKS):
@@ -78,9 +82,13 @@ class Replica:
             raise Misconfigured("a policy for a foreign issuer needs that issuer's keys: jwks=…")
         self._open_reader = open_reader
         self._max_staleness = check_staleness(max_staleness)
+        self._accept_for = check_accept_for(accept_for, self._max_staleness)
         self._ready_timeout = ready_timeout
         self._fixed_keys = jwks
         self._policy = policy
+        self._progress = progress
+        self._events = events
+        self._tell = None if events is None else events.tell
         self._cache_size = cache_size
         self._wall = clock
         self._now: Callable[[], Moment] = lambda: Moment(time.monotonic(), clock())
@@ -99,10 +107,13 @@ class Replica:
         *,
         policy: Policy,
         max_staleness: float = 2.0,
+        accept_for: float = 0.0,
         ready_timeout: float = 5.0,
         jwks: JWKS | None = None,
         cache_size: int = 50_000,
         snapshot_file: str | os.PathLike[str] | None = None,
+        progress: Progress | None = None,
+        events: Callable[[Event], object] | None = None,
     ) -> Replica:
         """Return a replica that follows the store at ``url``.
 
@@ -110,12 +121,20 @@ class Replica:
         returned, or everything is refused. It waits until ready, at most ``ready_timeout``
         seconds, then returns either way: not ready is ``ReplicaStale`` at ``verify``.
 
+        ``accept_for`` names an exception: for so many seconds after Δ a replica whose store is out
+        of reach goes on answering from what it knows, logs a warning once and counts each token
+        (``accepted_stale``). Until then it may accept what has been revoked meanwhile. Both
+        together must not exceed the store's ``horizon``, see ``Authority.open``.
+
         ``policy`` says what tokens must be. For a foreign issuer give its keys as ``jwks``; the
         revocations then come from the store and the keys do not. ``cache_size`` is how many
         verified tokens are remembered. In ``snapshot_file`` the last good state is kept, so that
-        the next start has to read only what has changed since.
+        the next start has to read only what has changed since. ``progress`` is called on another
+        thread while the log is read: with how many entries that were, and at most how many there
+        will have been (``None`` while that cannot be known). ``events`` is called, on a thread of
+        its own, with each event of ``annul.events``: stale, fresh, and losses of the store.
 
-        Raises ``Misconfigured`` for a URL, a Δ or a store that cannot work.
+        Raises ``Misconfigured`` for a URL, a Δ, an exception or a store that cannot work.
         """
         if not isinstance(policy, Policy):
             raise Misconfigured("policy says what tokens must be: annul.Policy(…)")
@@ -125,10 +144,13 @@ class Replica:
             lambda: open_store(url, issuer=issuer),
             policy=policy,
             max_staleness=max_staleness,
+            accept_for=accept_for,
             ready_timeout=ready_timeout,
             jwks=jwks,
             cache_size=cache_size,
             snapshot_file=snapshot_file,
+            progress=progress,
+            events=None if events is None else Delivery(events),
         )
         replica.wait_ready(ready_timeout)
         return replica
@@ -168,58 +190,24 @@ class Replica:
         if self.resume():
             self._follower.ready.wait(self._ready_timeout)
             return self.verify(token, binding)
-        cause = self._follower.window.cause
-        raise ReplicaStale(f"this verifier accepts nothing now: {_CAUSES[cause]}", cause=cause)
+        if self._accept_for and (verified := self._verify_late(token, binding)) is not None:
+            return verified
+        self._late.refuse()
+        raise stale(self._follower.window.cause)
 
-    @property
-    def staleness(self) -> float:
-        """The age of the last freshness proof in seconds; infinite if there is none."""
-        return staleness(self._follower.window, self._now())
-
-    @property
-    def fresh(self) -> bool:
-        """Whether ``verify`` would answer now."""
-        return is_open(self._follower.window, self._now())
-
-    @property
-    def watermark(self) -> Watermark | None:
-        """How far the log was applied, ``(epoch, seq, tag)``; ``None`` before the first load."""
-        return self._denylist.watermark
-
-    @property
-    def jwks(self) -> JWKS:
-        """The keys that are trusted now."""
-        return self._verifier.jwks
-
-    @property
-    def keys_version(self) -> int:
-        """The version of the newest keyring that was seen; it never goes back."""
-        return self._follower.keys_version
-
-    @property
-    def max_staleness(self) -> float:
-        """Δ in seconds."""
-        return self._max_staleness
-
-    @property
-    def highest(self) -> Position:
-        """The furthest position in the log that was ever seen, whatever became of it since."""
-        return self._follower.highest
-
-    @property
-    def listed_for(self) -> float:
-        """For how many seconds at least the store's lease table has been whole, 0 if unknown."""
-        return self._follower.listed_for
-
-    @property
-    def store_ahead(self) -> float:
-        """By how many seconds the store's clock was ahead of this one at the last renewal."""
-        return self._follower.store_ahead
-
-    @property
-    def alarms(self) -> int:
-        """How often the store was seen to have lost data."""
-        return self._follower.alarms
+    def _verify_late(
+        self, token: str | bytes, binding: Mapping[str, str] | None
+    ) -> VerifiedToken | None:
+        """Return the verified token if the exception ``accept_for`` covers it."""
+        window = self._follower.window  # before the look-ups, as always
+        try:
+            verified = self._verifier.verify(token, binding)
+        except UnknownKey:
+            return None  # a key published meanwhile cannot be told from a forged name
+        now = Moment(self._monotonic(), self._wall())
+        if is_open(window, now):
+            return verified  # it has just been renewed
+        return verified if self._late.accepts(window, now) else None
 
     def wait_ready(self, timeout: float | None = None) -> bool:
         """Wait until the first complete load, at most ``timeout`` seconds; say whether.
@@ -233,6 +221,21 @@ class Replica:
             self.close()
             raise failure
         return self.fresh
+
+    def watch(self, token: str | bytes, binding: Mapping[str, str] | None = None) -> Watch:
+        """Verify as ``verify`` does, and return a watch for a block that lasts.
+
+        ``async with replica.watch(token) as watch:`` runs its body for as long as ``verify`` would
+        accept the token. When it is revoked, in whatever way, has expired, or this replica can no
+        longer tell, the body is cancelled and the block raises what ``verify`` would. That is
+        within the same Δ, and about Δ/8 later where a clock was set or the machine was suspended.
+        """
+        return Watch(
+            self.verify, self._look_after, Held(token, binding, self.verify(token, binding))
+        )
+
+    def _look_after(self, _watch: Watch) -> Watches:
+        return self._vigil.start()
 
     # --- what the authority beside it already knows -----------------------------------
 
@@ -257,9 +260,12 @@ class Replica:
                 return
             self._closed = True
         self._follower.close()
+        self._vigil.close()
         if self._pid == os.getpid():
             self._stop()
             self._follower.stopped.wait(_PARTING)
+        if self._events is not None:
+            self._events.settle(_PARTING)
 
     def __enter__(self) -> Self:
         return self
@@ -269,6 +275,7 @@ class Replica:
 
     def _start(self) -> None:
         self._pid = os.getpid()
+        self._late = Late(max_staleness=self._max_staleness, accept_for=self._accept_for)
         # What is known to be revoked is kept over a fork; only the reading starts anew. The fork
         # may have come while entries were being applied, before the version said so.
         if self._denylist.base is None:  # which took long to read
@@ -281,17 +288,32 @@ class Replica:
             clock=self._wall,
             cache_size=self._cache_size,
         )
-        self._follower = Follower(
+        self._vigil = Vigil(
+            verifier=self._verifier,
+            # No reference to this replica, which may be garbage while the vigil goes on.
+            window=lambda: follower.window,
+            max_staleness=self._max_staleness,
+            accept_for=self._accept_for,
+            now=self._now,
+            tell=self._tell,
+        )
+        follower = self._follower = Follower(
             open_reader=self._open_reader,
             verifier=self._verifier,
             max_staleness=self._max_staleness,
+            accept_for=self._accept_for,
             now=self._now,
             fixed_keys=self._fixed_keys is not None,
             highest=self._highest,
             archive=self._archive,
+            progress=self._progress,
+            learnt=self._vigil.learnt,
+            tell=self._tell,
         )
         following = portal.submit(self._follower.run())
-        self._stop = weakref.finalize(self, _stop, following)
+        if self._tell is not None:
+            self._vigil.start()
+        self._stop = weakref.finalize(self, _stop, following, self._vigil)
         self._stop.atexit = False
 
     def resume(self) -> bool:
@@ -309,12 +331,14 @@ class Replica:
         self._lock = threading.Lock()
         self._stop.detach()
         self._archive.abandon()
+        self._vigil.abandon()
         self._follower.abandon("closed" if self._closed else "forked")
         self._highest = self._follower.highest
 
 
-def _stop(following: Future[None]) -> None:
+def _stop(following: Future[None], vigil: Vigil) -> None:
     following.cancel()
+    vigil.stop()
 
 
 def _after_fork() -> None:

@@ -91,6 +91,7 @@ class Archive:
         self._weaver = Weaver()
         self._pruning: asyncio.Task[None] | None = None
         self._places_before: list[Watermark] = []
+        self._lineage = ""
 
     # --- at the start -----------------------------------------------------------------
 
@@ -99,6 +100,7 @@ class Archive:
 
         Those ids are in the base then, and ``next_mark`` gives the places to go on from.
         """
+        self._lineage = lineage
         if self._read:
             return ()
         self._read = True
@@ -155,6 +157,17 @@ class Archive:
         """Do it before anything is answered, if so much has been loaded that it is time."""
         if self.is_full:
             await self.renew(lineage)
+
+    async def make_room(self) -> bool:
+        """Do it while everything is being read, before very much lies outside the base.
+
+        A quarter more each time keeps the work in proportion. Says whether there is room again.
+        """
+        base = self._denylist.base
+        if self._denylist.outside * 4 < (0 if base is None else len(base)):
+            return True
+        await self.fill(self._lineage)
+        return not self.is_full
 
     async def renew(self, lineage: str) -> None:
         """Make the next base if it is time, and write the snapshot if one is kept.

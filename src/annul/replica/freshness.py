@@ -14,7 +14,18 @@ from typing import NamedTuple
 
 from annul.core.revocation import CLOCK_SKEW
 
-__all__ = ["Moment", "Window", "clocks_agree", "is_open", "never", "window_from"]
+__all__ = [
+    "Moment",
+    "Window",
+    "answers_late",
+    "clocks_agree",
+    "is_open",
+    "never",
+    "prolonged",
+    "shut",
+    "staleness",
+    "window_from",
+]
 
 
 class Moment(NamedTuple):
@@ -50,11 +61,34 @@ def never(cause: str) -> Window:
     return Window(-inf, inf, -inf, Moment(-inf, -inf), cause)
 
 
+def prolonged(window: Window, seconds: float) -> Window:
+    """Return the window as it would be if it ended so much later. What is shut stays shut."""
+    return window._replace(
+        monotonic_until=window.monotonic_until + seconds,
+        wall_until=window.wall_until + seconds,
+    )
+
+
+def shut(window: Window) -> Window:
+    """Return the window closed for good, whatever the clocks will say; its age stays true."""
+    return window._replace(monotonic_until=-inf, wall_until=-inf)
+
+
 def is_open(window: Window, now: Moment) -> bool:
     """Whether a verification that has looked everything up by ``now`` may be answered."""
     return now.monotonic < window.monotonic_until and (
         window.wall_from <= now.wall < window.wall_until
     )
+
+
+def answers_late(window: Window, accept_for: float, now: Moment) -> bool:
+    """Whether a verification may be answered by way of exception: ``accept_for`` s after Δ.
+
+    A window closed by anything but time has no such second half, and a wall clock that has fallen
+    behind the other one has none either: it would bring expired tokens to life again.
+    """
+    behind = now.monotonic - window.started.monotonic - (now.wall - window.started.wall)
+    return is_open(prolonged(window, accept_for), now) and behind <= CLOCK_SKEW
 
 
 def staleness(window: Window, now: Moment) -> float:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from annul.stores.base import Store
 
-__all__ = ["file_of", "open_store"]
+__all__ = ["file_of", "grants_of", "open_store"]
 
 _BACKENDS = {
     "memory": "annul.stores.memory",
@@ -35,6 +35,10 @@ _BACKENDS = {
     },
     "postgresql": "annul.stores.postgres",
     "postgres": "annul.stores.postgres",
+}
+_GRANTS = {
+    "annul.stores.redis": "annul.stores.redis_grants",
+    "annul.stores.postgres": "annul.stores.postgres_grants",
 }
 _EXTRAS = {"redis": "redis", "psycopg": "postgres"}
 _EXAMPLES = "memory://, sqlite:///annul.db, redis://localhost/0 or postgresql://localhost/annul"
@@ -56,6 +60,11 @@ def open_store(
     Raises ``Misconfigured`` for a URL that cannot be meant, and ``MissingDependency`` if the
     backend's driver is not installed.
     """
+    make: Callable[..., Store] = _load(_backend_of(url)).from_url
+    return make(url, issuer=issuer, allow_volatile=allow_volatile, clock=clock)
+
+
+def _backend_of(url: str) -> str:
     if not isinstance(url, str):
         raise Misconfigured(f"a store URL is a str such as {_EXAMPLES}")
     try:
@@ -66,8 +75,7 @@ def open_store(
     if backend is None or "://" not in url:
         # The URL may hold a password, so only its scheme is repeated.
         raise Misconfigured(f"{scheme or 'this'} is not a store URL; use {_EXAMPLES}")
-    make: Callable[..., Store] = _load(backend).from_url
-    return make(url, issuer=issuer, allow_volatile=allow_volatile, clock=clock)
+    return backend
 
 
 def _load(backend: str) -> ModuleType:
@@ -89,3 +97,19 @@ def file_of(url: str) -> Path | None:
         return None
     path: str = import_module("annul.stores.sqlite_file").path_from_url(url)
     return Path(path)
+
+
+def grants_of(url: str, user: str) -> str | None:
+    """Return what ``user`` must be allowed in order to verify by the store at ``url``.
+
+    It is in the words of its server: SQL for PostgreSQL, a line of an ACL file for Redis and
+    Valkey; ``None`` for a store that has no users. Nothing is connected. ``user`` is a plain name
+    and is not quoted.
+
+    Raises what ``open_store`` does.
+    """
+    module = _GRANTS.get(_backend_of(url))
+    if module is None:
+        return None
+    make: Callable[[str, str], str] = _load(module).replica_grants
+    return make(url, user)

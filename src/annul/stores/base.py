@@ -43,12 +43,12 @@ whose ``proof`` shows that an authority of this lineage wrote them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from annul.core.session import BEGINNING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from annul.core.revocation import Kind, Position, Reason, Revocation, Watermark
     from annul.core.session import RotateOutcome, Session
@@ -75,9 +75,9 @@ __all__ = [
 class Identity:
     """What a store was founded as, and the limits it has promised to remember.
 
-    ``lineage`` is a random id made with the store's first key. ``horizon`` is the largest
-    staleness, in seconds, that any verifier of this store may use. ``longest_token`` and
-    ``longest_session`` are the longest lifetimes, in seconds, ever issued; all three only grow.
+    ``lineage`` is a random id made with the store's first key. ``horizon`` is for how many seconds
+    after its last proof of freshness any verifier of this store may still accept. ``longest_token``
+    and ``longest_session`` are the longest lifetimes, in seconds, ever issued; all three only grow.
     """
 
     issuer: str
@@ -157,8 +157,8 @@ class Snapshot:
 class Lease:
     """A replica's registration: "I have applied up to ``watermark``".
 
-    ``max_staleness`` is its Δ in seconds; ``label`` tells people which process it is; ``beat``
-    counts its renewals; ``highest`` is the furthest position it has ever seen.
+    ``max_staleness`` is its Δ with its ``accept_for``, in seconds; ``label`` tells people which
+    process it is; ``beat`` counts its renewals; ``highest`` is the furthest position ever seen.
     """
 
     id: str
@@ -230,6 +230,11 @@ class LogReader(Protocol):
         """Return all entries at one moment."""
         ...
 
+    async def page(self, after: Position, limit: int = 1000) -> Snapshot:  # noqa: ARG002 - all of it
+        """Return the first ``limit`` entries after a position, or all, and a head read no later."""
+        whole = await self.snapshot()
+        return Snapshot(tuple(e for e in whole.entries if e.position > after), whole.watermark)
+
     async def published_keys(self) -> PublishedKeys:
         """Return the public keys. Version 0 and an empty set before the first key."""
         ...
@@ -281,8 +286,13 @@ class Store(LogReader, Protocol):
         replay_tag: bytes,
         replay_expires_at: int,
         floor: Position = BEGINNING,
+        claims: Mapping[str, Any] | None = None,
+        as_of: Position | None = None,
     ) -> RotateOutcome:
         """Present a refresh token: the table of ``annul.core.session`` in one step.
+
+        If the outcome is ``Rotated``, the session carries ``claims`` from then on, if some are
+        given, and ``as_of``: by default the head of the log in the same step.
 
         If the outcome is ``Replayed``, a revocation of the session (``refresh_reuse``) with this
         tag and expiry, a lasting one, has been appended in the same transaction.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from annul.core.claims import Clock, system_clock
@@ -31,7 +31,7 @@ from annul.stores.memory_log import MemoryLog
 from annul.stores.rules import behind, epoch_after, expiry_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from annul.core.session import RotateOutcome
 
@@ -116,7 +116,7 @@ class MemoryStore(MemoryLog, Store):
         state = self._open()
         with state.lock:
             self._open_epoch_if_behind(floor)
-            born = replace(session, since=state.head.position)
+            born = replace(session, since=state.head.position, as_of=state.head.position)
             covered_by = self._covering(born)
             if covered_by is not None:
                 return Covered(covered_by)
@@ -137,6 +137,8 @@ class MemoryStore(MemoryLog, Store):
         replay_tag: bytes,
         replay_expires_at: int,
         floor: Position = BEGINNING,
+        claims: Mapping[str, Any] | None = None,
+        as_of: Position | None = None,
     ) -> RotateOutcome:
         state = self._open()
         with state.lock:
@@ -153,6 +155,8 @@ class MemoryStore(MemoryLog, Store):
                 handle_key=handle_key,
                 now=now,
                 grace=grace,
+                as_of=as_of or state.head.position,
+                claims=claims,
             )
             if isinstance(outcome, Rotated):
                 state.sessions[session.sid] = outcome.session

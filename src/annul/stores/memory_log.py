@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from annul.core.claims import Clock, system_clock
@@ -26,6 +27,7 @@ from annul.stores.base import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from annul.core.revocation import Position
     from annul.core.session import Session
 
 __all__ = ["MemoryLog"]
@@ -146,6 +148,12 @@ class MemoryLog(LogReader):
         state = self._open()
         with state.lock:
             return Snapshot(tuple(state.log), state.head)
+
+    async def page(self, after: Position, limit: int = 1000) -> Snapshot:
+        state = self._open()
+        with state.lock:
+            begin = bisect_right(state.log, after, key=lambda entry: entry.position)
+            return Snapshot(tuple(state.log[begin : begin + limit]), state.head)
 
     async def published_keys(self) -> PublishedKeys:
         ring = self._open().stored_ring

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from annul.core.denylist import Denylist
 from annul.core.revocation import Fingerprinter, Kind, Position, Reason, Revocation
@@ -25,7 +25,7 @@ from annul.stores.postgres_wire import COMMIT, Statement
 from annul.stores.postgres_work import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from annul.core.session import RotateOutcome
     from annul.stores.postgres_url import Address
@@ -61,7 +61,7 @@ class PostgresSessions(PostgresLog):
         fingerprint = await self._fingerprinter()
 
         def beginning(work: Work, answers: list[Answer]) -> Began | Covered:
-            born = replace(session, since=work.position)
+            born = replace(session, since=work.position, as_of=work.position)
             covered_by = _covering(born, fingerprint, answers[0])
             if covered_by is not None:
                 return Covered(covered_by)
@@ -84,6 +84,8 @@ class PostgresSessions(PostgresLog):
         replay_tag: bytes,
         replay_expires_at: int,
         floor: Position = BEGINNING,
+        claims: Mapping[str, Any] | None = None,
+        as_of: Position | None = None,
     ) -> RotateOutcome:
         fingerprint = await self._fingerprinter()
         known = await self.family(family)
@@ -104,6 +106,8 @@ class PostgresSessions(PostgresLog):
                 handle_key=handle_key,
                 now=now,
                 grace=grace,
+                as_of=as_of or work.position,
+                claims=claims,
             )
             if not lock and (work.opens_epoch or isinstance(outcome, Replayed)):
                 raise _LockWanted

@@ -139,8 +139,7 @@ def insert_session(session: Session) -> Statement:
 
 def advance_session(session: Session, now: float) -> Statement:
     """Return the statement that writes a rotation that nobody has heard of yet."""
-    values = (session.generation, session.handle_key, now, session.last_seen, 0, session.sid)
-    return Statement(_ADVANCE_SESSION, values)
+    return Statement(_ADVANCE_SESSION, sql.advance_row(session, now, confirmed=False))
 
 
 # --- leases and offers ------------------------------------------------------------------

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from annul.core.claims import Clock, system_clock
 from annul.core.revocation import Fingerprinter, Kind, Position
@@ -30,7 +30,7 @@ from annul.stores.redis_log import RedisLog
 from annul.stores.redis_url import Address, address_from_url
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from annul.core.revocation import Revocation
     from annul.core.session import RotateOutcome
@@ -100,7 +100,8 @@ class RedisStore(RedisLog, Store):
         )
         if outcome == b"covered":
             return Covered(rows.covering_from(rest[0]))
-        return Began(replace(session, since=Position(int(rest[0]), int(rest[1]))))
+        head = Position(int(rest[0]), int(rest[1]))
+        return Began(replace(session, since=head, as_of=head))
 
     async def rotate(
         self,
@@ -115,6 +116,8 @@ class RedisStore(RedisLog, Store):
         replay_tag: bytes,
         replay_expires_at: int,
         floor: Position = BEGINNING,
+        claims: Mapping[str, Any] | None = None,
+        as_of: Position | None = None,
     ) -> RotateOutcome:
         everything = await self._mark(Kind.ISSUER, "")
         asked = {
@@ -128,6 +131,9 @@ class RedisStore(RedisLog, Store):
             "grace": repr(grace),
             "replay_tag": replay_tag.hex(),
             "replay_expires_at": str(replay_expires_at),
+            "claims": None if claims is None else rows.claims_text(claims),
+            "as_of_epoch": None if as_of is None else str(as_of.epoch),
+            "as_of_seq": None if as_of is None else str(as_of.seq),
         }
         outcome, *rest = await self._commits.run(
             scripts.ROTATE, self._issuer or "", rows.id_of(floor), everything, rows.text_of(asked)

@@ -1,9 +1,6 @@
-"""The reading half of the Redis store: what a replica needs, and what its user must be allowed.
+"""The reading half of the Redis store: what a replica needs.
 
-Grants for a replica's user: read ``{annul}:meta``, ``{annul}:log`` and ``{annul}:bell``; read and
-write ``{annul}:leases``, ``{annul}:seen`` and ``{annul}:inbox``; and the commands ``evalsha eval
-exists get set hget hset hdel hmget hlen hsetnx time xrange xread``; where several servers keep
-the store also ``role wait``, and ``cluster|nodes`` in a cluster.
+What its user must be allowed is in ``redis_grants.replica_rules``.
 """
 
 from __future__ import annotations
@@ -32,6 +29,7 @@ from annul.stores.redis_link import Link
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from annul.core.revocation import Position
     from annul.stores.redis_lane import Command
     from annul.stores.redis_url import Address
 
@@ -157,6 +155,18 @@ class RedisLog(LogReader):
             if len(found) < _PAGE:
                 return Snapshot(tuple(entries), head)
             begin = f"({found[-1][0].decode()}"
+
+    async def page(self, after: Position, limit: int = 1000) -> Snapshot:
+        begin = f"({after.epoch}-{after.seq}"
+        founded, (head, found) = await self._look(
+            (),
+            # The head first: an entry that comes in between belongs to the next page.
+            ("HMGET", self._key("meta"), "epoch", "seq", "tag"),
+            ("XRANGE", self._key("log"), begin, "+", "COUNT", limit),
+        )
+        if founded is None or None in head:
+            return Snapshot((), Watermark(0, 0, b""))
+        return Snapshot(_entries(found), _watermark(*head))
 
     async def published_keys(self) -> PublishedKeys:
         meta, _ = await self._look(("keys", "jwks"))

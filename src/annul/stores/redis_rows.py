@@ -14,13 +14,14 @@ from annul.core.session import Session
 from annul.stores.base import Identity, Lease
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from annul.core.revocation import Fingerprinter
     from annul.stores.base import Draft
 
 __all__ = [
     "begun_text",
+    "claims_text",
     "covering_from",
     "entry_from",
     "entry_text",
@@ -140,7 +141,7 @@ def begun_text(session: Session, fingerprint: Fingerprinter) -> str:
         row
         | {
             "family": session.family.hex(),
-            "claims": json.dumps(dict(session.claims), separators=(",", ":")),
+            "claims": claims_text(session.claims),
             "generation": str(session.generation),
             "confirmed": session.confirmed,
             "mark": fingerprint(Kind.SESSION, session.sid).hex(),
@@ -149,6 +150,11 @@ def begun_text(session: Session, fingerprint: Fingerprinter) -> str:
             "began": None if session.auth_time is None else str(int(session.auth_time)),
         }
     )
+
+
+def claims_text(claims: Mapping[str, Any]) -> str:
+    """Return claims as the text that a session holds; Lua must not look into them."""
+    return json.dumps(dict(claims), separators=(",", ":"))
 
 
 def session_from(text: bytes) -> Session:
@@ -160,6 +166,7 @@ def session_from(text: bytes) -> Session:
     return Session(
         family=bytes.fromhex(row["family"]),
         since=Position(int(row["epoch"]), int(row["seq"])),
+        as_of=Position(int(row["as_of_epoch"]), int(row["as_of_seq"])),
         claims=json.loads(row["claims"]),
         generation=int(row["generation"]),
         confirmed=row["confirmed"],

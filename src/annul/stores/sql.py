@@ -65,7 +65,13 @@ _SECOND_SCHEMA = (
         id TEXT, actor TEXT, lifts TEXT NOT NULL, proof BLOB NOT NULL)""",
 )
 
-MIGRATIONS = (_FIRST_SCHEMA, _SECOND_SCHEMA)
+_THIRD_SCHEMA = (
+    "ALTER TABLE sessions ADD COLUMN as_of_epoch INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE sessions ADD COLUMN as_of_seq INTEGER NOT NULL DEFAULT 0",
+    "UPDATE sessions SET as_of_epoch = since_epoch, as_of_seq = since_seq",
+)
+
+MIGRATIONS = (_FIRST_SCHEMA, _SECOND_SCHEMA, _THIRD_SCHEMA)
 """What brings a database from one schema version to the next; an empty one has version 0."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
@@ -74,7 +80,7 @@ _LOG = "epoch, seq, tag, issuer, kind, fingerprint, reason, at, expires_at, id, 
 _SESSION = (
     "sid, family, subject, client_id, since_epoch, since_seq, created_at, last_seen, idle_ttl,"
     " ends_at, scope, claims, device, auth_time, jkt, generation, handle_key, rotated_at,"
-    " confirmed"
+    " confirmed, as_of_epoch, as_of_seq"
 )
 
 INSERT_ENTRY = f"INSERT INTO log ({_LOG}) VALUES ({', '.join('?' * 13)})"  # noqa: S608 - constants
@@ -84,11 +90,11 @@ SELECT_LOG = f"SELECT {_LOG} FROM log ORDER BY epoch, seq"  # noqa: S608 - const
 SELECT_AFTER = f"SELECT {_LOG} FROM log WHERE (epoch, seq) > (?, ?) ORDER BY epoch, seq LIMIT ?"  # noqa: S608
 SELECT_BY_TAG = f"SELECT {_LOG} FROM log WHERE tag = ?"  # noqa: S608 - constants
 SELECT_COVERING = f"SELECT {_LOG} FROM log WHERE fingerprint IN (?, ?, ?, ?)"  # noqa: S608
-INSERT_SESSION = f"INSERT INTO sessions ({_SESSION}) VALUES ({', '.join('?' * 19)})"  # noqa: S608 - constants
+INSERT_SESSION = f"INSERT INTO sessions ({_SESSION}) VALUES ({', '.join('?' * 21)})"  # noqa: S608 - constants
 SELECT_SESSION = f"SELECT {_SESSION} FROM sessions "  # noqa: S608 - constants
 ADVANCE_SESSION = (
     "UPDATE sessions SET generation = ?, handle_key = ?, rotated_at = ?, last_seen = ?,"
-    " confirmed = ? WHERE sid = ?"
+    " confirmed = ?, claims = ?, as_of_epoch = ?, as_of_seq = ? WHERE sid = ?"
 )
 INSERT_LEASE = "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 SELECT_LEASES = (
@@ -213,6 +219,23 @@ def session_row(session: Session) -> tuple[Any, ...]:
         session.handle_key,
         session.rotated_at,
         int(session.confirmed),
+        session.as_of.epoch,
+        session.as_of.seq,
+    )
+
+
+def advance_row(session: Session, now: float, *, confirmed: bool) -> tuple[Any, ...]:
+    """Return the values of ``ADVANCE_SESSION`` for a session that was rotated at ``now``."""
+    return (
+        session.generation,
+        session.handle_key,
+        now,
+        session.last_seen,
+        int(confirmed),
+        claims_text(session.claims),
+        session.as_of.epoch,
+        session.as_of.seq,
+        session.sid,
     )
 
 
@@ -221,7 +244,9 @@ def session_from(row: tuple[Any, ...]) -> Session:
     (sid, family, subject, client_id, epoch, seq, created_at, last_seen, idle_ttl, ends_at) = row[
         :10
     ]
-    scope, claims, device, auth_time, jkt, generation, handle_key, rotated_at, confirmed = row[10:]
+    scope, claims, device, auth_time, jkt, generation, handle_key, rotated_at, confirmed = row[
+        10:19
+    ]
     return Session(
         sid=sid,
         family=bytes(family),
@@ -241,6 +266,7 @@ def session_from(row: tuple[Any, ...]) -> Session:
         handle_key=handle_key,
         rotated_at=rotated_at,
         confirmed=bool(confirmed),
+        as_of=Position(*row[19:]),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from annul.core.claims import Clock, system_clock
 from annul.core.denylist import Denylist
@@ -33,7 +33,7 @@ from annul.stores.sqlite_log import EMPTY_JWKS, SQLiteLog
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from annul.core.session import RotateOutcome
 
@@ -116,7 +116,7 @@ class SQLiteStore(SQLiteLog, Store):
         def work(db: sqlite3.Connection) -> Began | Covered:
             self._open_epoch_if_behind(db, floor)
             head = db.execute("SELECT epoch, seq FROM identity").fetchone()
-            born = replace(session, since=Position(*head))
+            born = replace(session, since=Position(*head), as_of=Position(*head))
             covered_by = self._covering(db, born)
             if covered_by is not None:
                 return Covered(covered_by)
@@ -138,12 +138,15 @@ class SQLiteStore(SQLiteLog, Store):
         replay_tag: bytes,
         replay_expires_at: int,
         floor: Position = BEGINNING,
+        claims: Mapping[str, Any] | None = None,
+        as_of: Position | None = None,
     ) -> RotateOutcome:
         def work(db: sqlite3.Connection) -> RotateOutcome:
             self._open_epoch_if_behind(db, floor)
             session = self._one_session(db, "WHERE family = ?", family)
             if session is None:
                 return Unknown()
+            head = db.execute("SELECT epoch, seq FROM identity").fetchone()
             outcome = decide(
                 session,
                 generation,
@@ -153,12 +156,14 @@ class SQLiteStore(SQLiteLog, Store):
                 handle_key=handle_key,
                 now=now,
                 grace=grace,
+                as_of=as_of or Position(*head),
+                claims=claims,
             )
             if isinstance(outcome, Rotated):
                 after = outcome.session
                 db.execute(
                     sql.ADVANCE_SESSION,
-                    (after.generation, after.handle_key, now, after.last_seen, 1, after.sid),
+                    sql.advance_row(after, now, confirmed=True),
                 )
             elif isinstance(outcome, Replayed):
                 (issuer,) = db.execute("SELECT issuer FROM identity").fetchone()

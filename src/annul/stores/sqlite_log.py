@@ -31,6 +31,8 @@ from annul.stores.sqlite_file import Bell, DatabaseFile, explain
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from annul.core.revocation import Position
+
 __all__ = ["EMPTY_JWKS", "SQLiteLog"]
 
 T = TypeVar("T")
@@ -38,6 +40,12 @@ T = TypeVar("T")
 EMPTY_JWKS = '{"keys":[]}'
 _BELL_INTERVAL = 0.003
 _inherited: list[object] = []
+
+
+def _snapshot(db: sqlite3.Connection, rows: sqlite3.Cursor) -> Snapshot:
+    """Return these rows of the log and its head, of the moment that the transaction sees."""
+    epoch, seq, tag = db.execute("SELECT epoch, seq, tag FROM identity").fetchone()
+    return Snapshot(tuple(map(sql.entry_from, rows)), Watermark(epoch, seq, bytes(tag)))
 
 
 class SQLiteLog(LogReader):
@@ -186,9 +194,13 @@ class SQLiteLog(LogReader):
 
     async def snapshot(self) -> Snapshot:
         def work(db: sqlite3.Connection) -> Snapshot:
-            epoch, seq, tag = db.execute("SELECT epoch, seq, tag FROM identity").fetchone()
-            entries = tuple(map(sql.entry_from, db.execute(sql.SELECT_LOG)))
-            return Snapshot(entries, Watermark(epoch, seq, bytes(tag)))
+            return _snapshot(db, db.execute(sql.SELECT_LOG))
+
+        return await self._read(work, Snapshot((), Watermark(0, 0, b"")))
+
+    async def page(self, after: Position, limit: int = 1000) -> Snapshot:
+        def work(db: sqlite3.Connection) -> Snapshot:
+            return _snapshot(db, db.execute(sql.SELECT_AFTER, (*after, limit)))
 
         return await self._read(work, Snapshot((), Watermark(0, 0, b"")))
 

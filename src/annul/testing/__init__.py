@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from annul.testing.clock import FixedClock
 from annul.testing.forging import AUDIENCE, OMIT, REFUSALS, TokenForge
+from annul.testing.proving import ProofForge
 from annul.testing.samples import ISSUER, NOW, sample_draft, sample_identity, sample_session
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "OMIT",
     "REFUSALS",
     "FixedClock",
+    "ProofForge",
     "TokenForge",
     "sample_draft",
     "sample_identity",

@@ -59,7 +59,9 @@ CREATE TABLE sessions (
     generation BIGINT NOT NULL,
     handle_key TEXT NOT NULL,
     rotated_at DOUBLE PRECISION,
-    confirmed BIGINT NOT NULL
+    confirmed BIGINT NOT NULL,
+    as_of_epoch BIGINT NOT NULL,
+    as_of_seq BIGINT NOT NULL
 ) WITH (fillfactor = 80);
 CREATE INDEX sessions_by_subject ON sessions (subject, sid);
 CREATE INDEX sessions_by_client ON sessions (client_id, sid);

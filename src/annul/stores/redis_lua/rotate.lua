@@ -20,6 +20,10 @@ local presented, current = tonumber(asked.generation), tonumber(row.generation)
 if presented >= current then
     row.generation, row.handle_key, row.rotated_at = asked.successor, asked.handle_key, asked.now
     if now > tonumber(row.last_seen) then row.last_seen = asked.now end
+    local as_of_head = asked.as_of_epoch == cjson.null
+    row.as_of_epoch = as_of_head and head.epoch or asked.as_of_epoch
+    row.as_of_seq = as_of_head and head.seq or asked.as_of_seq
+    if asked.claims ~= cjson.null then row.claims = asked.claims end
     -- Until the caller says that it has heard of it: see confirm.lua.
     row.confirmed = false
     text = cjson.encode(row)

@@ -31,6 +31,7 @@ from annul.testing.store_contract.founding import Founding  # noqa: E402
 from annul.testing.store_contract.keyring import Keyring  # noqa: E402
 from annul.testing.store_contract.log import Log  # noqa: E402
 from annul.testing.store_contract.offers import Offers  # noqa: E402
+from annul.testing.store_contract.pages import Pages  # noqa: E402
 from annul.testing.store_contract.pruning import Pruning  # noqa: E402
 from annul.testing.store_contract.rotation import Rotation  # noqa: E402
 from annul.testing.store_contract.sessions import Sessions  # noqa: E402
@@ -43,6 +44,7 @@ class StoreContract(
     Founding,
     Log,
     Watermarks,
+    Pages,
     Following,
     Sessions,
     Rotation,

@@ -113,6 +113,8 @@ class Bench:
         handle_key: str = "key-2",
         tag: bytes = b"replayed replay!",
         floor: Position = BEGINNING,
+        claims: dict[str, Any] | None = None,
+        as_of: Position | None = None,
     ) -> RotateOutcome:
         """Present one generation of a session's refresh token."""
         return await (store or self.store).rotate(
@@ -126,6 +128,8 @@ class Bench:
             replay_tag=tag,
             replay_expires_at=REPLAY_EXPIRES_AT,
             floor=floor,
+            claims=claims,
+            as_of=as_of,
         )
 
     async def rotated(self, session: Session, *, times: int = 1, at: float = NOW) -> Session:

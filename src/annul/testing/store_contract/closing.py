@@ -28,6 +28,7 @@ VERBS: dict[str, Callable[[Store, Watermark], Awaitable[object]]] = {
     "release": lambda store, _mark: store.release("replica"),
     "changes": lambda store, mark: store.changes(mark),
     "snapshot": lambda store, _mark: store.snapshot(),
+    "page": lambda store, mark: store.page(mark.position),
     "published_keys": lambda store, _mark: store.published_keys(),
     "wait": lambda store, _mark: store.wait(0.01),
     "found": lambda store, _mark: store.found(sample_identity(), NOW),

@@ -41,6 +41,46 @@ class Rotation:
         assert await bench.log() == ()
 
     @scenario
+    async def test_its_claims_are_as_of_the_head_of_the_log(self, bench: Bench) -> None:
+        session = await bench.begin(claims={"role": "old"})
+        assert session.as_of == session.since
+        entry = await bench.revoke(Kind.CLAIMS, "alice")
+
+        after = await bench.rotated(session)
+
+        assert (after.as_of, after.since) == (entry.position, session.since)
+        assert after.claims == {"role": "old"}
+        assert await bench.store.session(session.sid) == after
+        later = await bench.revoke(Kind.CLAIMS, "alice")
+        retried = await bench.present(session, 0)
+        assert isinstance(retried, Retried)
+        assert retried.session.as_of == entry.position < later.position
+
+    @scenario
+    async def test_it_may_carry_other_claims_as_of_an_earlier_place(self, bench: Bench) -> None:
+        session = await bench.begin(claims={"role": "old"})
+        before = await bench.revoke(Kind.TOKEN, "x")
+        await bench.revoke(Kind.CLAIMS, "alice")
+
+        claims = {"role": "new", "many": {"a": [1, None]}}
+        outcome = await bench.present(session, 0, claims=claims, as_of=before.position)
+
+        assert isinstance(outcome, Rotated)
+        assert (outcome.session.claims, outcome.session.as_of) == (claims, before.position)
+        assert await bench.open().session(session.sid) == outcome.session
+
+    @scenario
+    async def test_claims_that_are_out_of_date_end_no_session(self, bench: Bench) -> None:
+        session = await bench.begin()
+        await bench.revoke(Kind.CLAIMS, "alice", expires_at=int(NOW) + 100)
+        await bench.revoke(Kind.TOKEN, "head")
+
+        assert await bench.store.sessions("alice", NOW) == (session,)
+        assert await bench.store.count(Kind.CLAIMS, "alice", NOW) == 0
+        assert await bench.store.prune(NOW + 101) == 1
+        assert await bench.store.session(session.sid) == session
+
+    @scenario
     async def test_it_advances_long_after_the_last_time(self, bench: Bench) -> None:
         session = await bench.rotated(await bench.begin(), times=3)
 

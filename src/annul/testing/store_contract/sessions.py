@@ -46,9 +46,9 @@ class Sessions:
 
         assert isinstance(began, Began)
         session = began.session
-        assert session.since == head.position
+        assert session.since == session.as_of == head.position
         for name in type(wanted).__dataclass_fields__:
-            if name != "since":
+            if name not in {"since", "as_of"}:
                 assert getattr(session, name) == getattr(wanted, name), name
         assert await bench.open().session(session.sid) == session
         assert await bench.open().family(session.family) == session
