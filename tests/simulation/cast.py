@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tests.simulation.store_model import StoreModel
 
 HORIZON = 3.0
+GRACE = 2.0
 
 
 class Member:
@@ -86,6 +87,17 @@ class Member:
             jwks=self.stage.first_keys if self.fixed else None,
             clock=wall,
         )
+
+    def leave(self) -> None:
+        """Stop following and give up the lease, as a process does that ends in good order."""
+        if self.replica is not None and not self.process.dead:
+            self.stage.history.note(self.name, "leaves")
+            self.stage.world.entered.append(self.process)
+            try:
+                self.replica._stop()
+            finally:
+                self.stage.world.entered.pop()
+            self.process.look()
 
     def die(self) -> None:
         self.stage.history.note(self.name, "dies")
@@ -190,6 +202,7 @@ class AuthorityMember(Member):
             access_ttl=stage.access_ttl,
             session_ttl=stage.session_ttl,
             idle_ttl=stage.session_ttl,
+            grace=GRACE,
             publish_for=4.0,
             clock=wall,
             entropy=process.entropy,
@@ -226,6 +239,8 @@ class Stage:
         self.world = world
         self.model = model
         self.history = history
+        self.verbs: dict[str, int] = {}
+        """What people do at the authorities, and how often."""
         self.access_ttl = 900
         self.session_ttl = 86_400
         self.first_keys: JWKS | None = None

@@ -22,7 +22,9 @@ def judge_sessions(stage: Stage, covering: Covering) -> Iterator[Violation]:
     for use in history.uses:
         if use.outcome == "ok":
             yield from _judge_success(covering, use)
-        elif use.outcome == "refresh_replayed" and _is_first(use):
+        elif use.outcome == "refresh_replayed" and (
+            _is_first(use) or _is_unconfirmed(use, model.confirmed)
+        ):
             yield Violation("honest user taken for a thief", use.invoked, use.login.sid)
         if use.outcome == "refresh_replayed" and not model.ended.get(use.login.sid):
             yield Violation("replay ends nothing", use.invoked, use.login.sid)
@@ -45,13 +47,26 @@ def _judge_success(covering: Covering, use: Use) -> Iterator[Violation]:
             yield Violation("refresh of a session that is over", use.invoked, fact.name)
 
 
-def _is_first(use: Use) -> bool:
-    """Whether nobody has presented this refresh token, or a later one, before."""
-    return not any(
-        other is not use
+def _before(use: Use) -> list[Use]:
+    """Return who has presented this refresh token, or a later one, before or meanwhile."""
+    return [
+        other
+        for other in use.login.used
+        if other is not use
         and other.generation >= use.generation
         and (use.returned is None or other.invoked <= use.returned)
-        for other in use.login.used
+    ]
+
+
+def _is_first(use: Use) -> bool:
+    return not _before(use)
+
+
+def _is_unconfirmed(use: Use, confirmed: set[tuple[str, int]]) -> bool:
+    """Whether nobody has shown a later one, and the store has never confirmed that there is one."""
+    return (
+        all(other.generation == use.generation for other in _before(use))
+        and (use.login.sid, use.generation + 1) not in confirmed
     )
 
 

@@ -52,8 +52,13 @@ class Covering:
         return found
 
     def spans(self, fact: Fact) -> list[tuple[float, float]]:
-        """Return from when until when the store has had it, and somebody has been told so."""
+        """Return from when until when it has to be honoured.
+
+        What was acknowledged is there from then on; only an unsafe store may have lost it.
+        """
         found = self._spans.get(fact)
+        if found is None and not self._model.lost:
+            found = self._spans[fact] = [] if fact.acked is None else [(fact.acked, inf)]
         if found is None:
             presence = self._model.presence
             found = self._spans[fact] = [

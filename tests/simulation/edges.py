@@ -16,10 +16,12 @@ from unittest.mock import patch
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+import annul.authority.keeper
 import annul.door
 import annul.replica
 import annul.replica.archive
 import annul.replica.follower
+import annul.replica.reading
 import annul.stores.memory
 from annul.core.denylist import Denylist, Facts
 from annul.core.jwk import PrivateKey
@@ -155,7 +157,11 @@ class _Errors(logging.Handler):
 def edges(simulated: World) -> Iterator[None]:
     """Let the code under test live in this world."""
     clocks = SimpleNamespace(monotonic=_monotonic, time=wall)
-    system = SimpleNamespace(getpid=lambda: world().here.pid, urandom=simulated.random.randbytes)
+    system = SimpleNamespace(
+        getpid=lambda: world().here.pid,
+        urandom=simulated.random.randbytes,
+        uname=lambda: SimpleNamespace(nodename="simulated"),
+    )
     logger = logging.getLogger("annul")
     handler = _Errors(simulated.failures)
     level, propagate = logger.level, logger.propagate
@@ -169,8 +175,10 @@ def edges(simulated: World) -> Iterator[None]:
             swap(annul.replica, time=clocks, os=system, Follower=_follower, Denylist=HeldDenylist)
             swap(annul.replica, portal=SimpleNamespace(submit=_submit))
             swap(annul.replica.archive, time=clocks)
+            swap(annul.authority.keeper, os=system)
             # Small numbers, so that there is soon a second batch, and something to prune.
-            swap(annul.replica.follower, _BATCH=3, _PRUNE_EVERY=2.0)
+            swap(annul.replica.reading, _BATCH=3, _PAGE=4)
+            swap(annul.replica.follower, _PRUNE_EVERY=2.0, os=system)
             swap(annul.door, time=clocks, _TIDY_EVERY=2.0)
             swap(annul.stores.memory, os=system)
             swap(PrivateKey, generate=_generate)

@@ -11,6 +11,7 @@ from annul.core.proof import prove
 from annul.core.revocation import Fingerprinter, Kind, Position, Reason, Revocation
 from annul.errors import AnnulError
 from tests.simulation.history import FORGER
+from tests.simulation.server_faults import ServerFaults
 from tests.simulation.virtual_time import WALL_BASE
 from tests.simulation.workload import ISSUER, Desk
 
@@ -37,15 +38,35 @@ SAFE = {
     "forged_offer": 1,
     "ambush": 2,
 }
-REPLICATED = {"promote": 6}
+REPLICATED = {"split": 4, "promote": 6, "coup": 3}
 UNSAFE = {"roll_back": 5, "wipe": 2}
 
-PROFILES = {
-    "long": SAFE,
-    "durable": SAFE,
-    "replicated": SAFE | REPLICATED,
-    "unsafe": SAFE | UNSAFE,
+OF_THEIR_OWN: dict[str, dict[str, int]] = {
+    "long": {},
+    "durable": {},
+    "replicated": REPLICATED,
+    "unsafe": UNSAFE,
 }
+"""What goes wrong only in seeds of one profile."""
+
+
+def some_of(weights: dict[str, int], random: Random, share: float = 0.5) -> dict[str, int]:
+    """Return about this share of the choices, and at least one if there are any."""
+    left = {name: weight for name, weight in weights.items() if random.random() < share}
+    return left or dict(random.sample(sorted(weights.items()), min(1, len(weights))))
+
+
+def faults_of(profile: str, random: Random) -> dict[str, int]:
+    """Return what may go wrong in one seed.
+
+    It is never everything, and often little: what is rare happens only where nothing else gets
+    in its way.
+    """
+    share = random.choice((0.1, 0.4, 0.8))
+    return some_of(SAFE, random, share) | some_of(OF_THEIR_OWN[profile], random)
+
+
+_REMINDERS = 8
 
 
 class Nemesis:
@@ -62,6 +83,7 @@ class Nemesis:
         self._undo: dict[int, Callable[[], None]] = {}
         self._serial = 0
         self._jumped: set[Machine] = set()
+        self.servers = ServerFaults(self)
         # A machine either sleeps or has its clock set: both at once cannot be told from no time.
         self._sleepers = [m for m in self._machines() if self.random.random() < 0.5]
 
@@ -79,10 +101,10 @@ class Nemesis:
             return
         (kind,) = self.random.choices(list(self.kinds), list(self.kinds.values()))
         self.stage.history.note("fault", kind)
-        getattr(self, kind)()
+        getattr(self if hasattr(self, kind) else self.servers, kind)()
         self.begin()
 
-    def _until(self, seconds: float, undo: Callable[[], None]) -> None:
+    def until(self, seconds: float, undo: Callable[[], None]) -> None:
         """Undo something after a while, or when the world heals."""
         self._serial += 1
         serial = self._serial
@@ -102,52 +124,56 @@ class Nemesis:
             self._undo.pop(serial)()
         for member in self.stage.members:
             member.link.heal()
-        self.stage.model.reunite()
+        self.servers.heal()
         self.stage.history.healed = self.world.now
 
-    def _member(self) -> Member:
+    def member(self) -> Member:
         return self.random.choice(self.stage.members)
 
-    def _short(self) -> float:
+    def short(self) -> float:
         return self.random.choice((0.05, 0.3, 1.0, 2.5, 5.0)) * self.random.uniform(0.7, 1.3)
 
     # --- the network ------------------------------------------------------------------
 
     def cut(self) -> None:
-        link = self._member().link
+        link = self.member().link
         which = self.random.choice(("mute", "deaf", "both"))
         link.mute, link.deaf = which != "deaf", which != "mute"
-        self._until(self._short(), lambda: _join(link))
+        self.until(self.short(), lambda: _join(link))
 
     def slow(self) -> None:
-        link = self._member().link
+        link = self.member().link
         link.delay = self.random.choice((0.02, 0.1, 0.4, 1.0))
-        self._until(self._short(), link.heal)
+        self.until(self.short(), link.heal)
 
     def lossy(self) -> None:
-        link = self._member().link
+        link = self.member().link
         link.loss, link.twice = 0.3, 0.3
-        self._until(self._short(), link.heal)
+        self.until(self.short(), link.heal)
 
     # --- processes and machines -------------------------------------------------------
 
     def pause(self) -> None:
-        process = self._member().process
+        process = self.member().process
         if process.paused:
             return
         process.pause(on=True)
         long = 40.0 if self.random.random() < 0.03 else 0.0
-        self._until(self._short() + long, lambda: process.pause(on=False))
+        self.until(self.short() + long, lambda: process.pause(on=False))
 
     def suspend(self) -> None:
-        machine = self._member().machine
+        machine = self.member().machine
         if machine.suspended or machine not in self._sleepers:
             return
         machine.suspend()
-        self._until(self._short(), machine.resume)
+        self.until(self.short(), lambda: self._resume(machine))
+
+    def _resume(self, machine: Machine) -> None:
+        if not self.asleep:
+            machine.resume()
 
     def jump(self) -> None:
-        machine = self._member().machine
+        machine = self.member().machine
         if machine in self._sleepers or machine in self._jumped:
             return
         # Keys are made and retired by an authority's own clock, so that one is never far off.
@@ -155,7 +181,7 @@ class Nemesis:
         if machine in authorities:
             by = self.random.choice((14.0, 14.0, 14.0, -14.0, -2.0))
         else:
-            by = self.random.choice((-3600.0, -3600.0, -20.0, -2.0, 3600.0))
+            by = self.random.choice((-3600.0, -3600.0, -20.0, -2.0, 3600.0, 3 * 86_400.0))
         self._set(machine, by)
 
     def _set(self, machine: Machine, by: float, lasting: float | None = None) -> None:
@@ -165,8 +191,19 @@ class Nemesis:
         def set_right() -> None:
             machine.jump(-by)
             self._jumped.discard(machine)
+            self._remind(machine)
 
-        self._until(self._short() if lasting is None else lasting, set_right)
+        self.until(self.short() if lasting is None else lasting, set_right)
+
+    def _remind(self, machine: Machine) -> None:
+        """Present what was revoked by its own id, which is forgotten the soonest."""
+        history = self.stage.history
+        revoked = {f.id for f in history.facts if f.kind is Kind.TOKEN and f.acked is not None}
+        tokens = [token for token in history.tokens if token.jti in revoked][-_REMINDERS:]
+        for member in self.stage.verifiers:
+            if member.machine is machine:
+                for number, token in enumerate(tokens):
+                    self.world.after(0.5 + number / 10, partial(member.verify, token))
 
     def ambush(self) -> None:
         """Have a fence waited for while somebody is cut off and a clock is set forward."""
@@ -195,13 +232,13 @@ class Nemesis:
                 self.world.after(0.8 + number / 10, partial(member.verify, token))
 
     def restart(self) -> None:
-        member = self._member()
+        member = self.member()
         # An authority that starts beside an empty store cannot know what it was founded as.
         if self.stage.model.wiped and member in self.stage.authorities:
             return
         if not member.process.dead:
             member.die()
-            self._until(self.random.uniform(0.05, 1.5), member.start)
+            self.until(self.random.uniform(0.05, 1.5), member.start)
 
     def fork(self) -> None:
         if not self.stage.verifiers:
@@ -225,14 +262,14 @@ class Nemesis:
             actor=FORGER,
         )
         entry = replace(entry, proof=prove(entry, "made-up", bytes(32)))
-        member = self._member()
+        member = self.member()
         if not member.process.dead:
             member.process.start(_offer(member.store(), entry))
 
     def sleep(self) -> Callable[[], None]:
         """Suspend every machine but the store's; return what wakes them."""
         self.asleep = True
-        sleepers = [machine for machine in self._machines() if not machine.suspended]
+        sleepers = self._machines()
         for machine in sleepers:
             machine.suspend()
 
@@ -247,22 +284,7 @@ class Nemesis:
 
     def store_restart(self) -> None:
         self.stage.model.stop()
-        self._until(self.random.uniform(0.02, 1.0), self.stage.model.start)
-
-    def promote(self) -> None:
-        model = self.stage.model
-        if model.heir is not None:
-            return
-        model.reunite()
-        model.begin_promotion()
-        behind = {m.process for m in self.stage.members if self.random.random() < 0.5}
-
-        def take_over() -> None:
-            model.promote(keep=lambda: self.random.random() < 0.6, behind=behind)
-            if not self.over:
-                self._until(self._short(), model.reunite)
-
-        self._until(self.random.uniform(0.01, 0.3), take_over)
+        self.until(self.random.uniform(0.02, 1.0), self.stage.model.start)
 
     def roll_back(self) -> None:
         self.stage.model.roll_back()

@@ -128,4 +128,8 @@ class History:
 
     @property
     def digest(self) -> str:
-        return self._hash.hexdigest()
+        """A hash over the trace, and over how often everybody has thrown dice until now."""
+        digest = self._hash.copy()
+        for dice in self._world.dice:
+            digest.update(repr(dice.getstate()).encode())
+        return digest.hexdigest()

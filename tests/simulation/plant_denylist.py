@@ -139,12 +139,12 @@ def cache_outlives_exp(_world: World) -> Iterator[None]:
     verify = Verifier.verify
 
     def timeless(self: Verifier, token: str, binding: None = None) -> VerifiedToken:
-        known = token in self._trust.young
+        known = self._trust.young.get(token)
         try:
             return verify(self, token, binding)
         except Expired:
-            if known:
-                return self._trust.young[token]
+            if known is not None:
+                return known
             raise
 
     with swap(Verifier, "verify", timeless):
@@ -207,7 +207,9 @@ def pruned_by_the_local_clock(_world: World) -> Iterator[None]:
     publish = Follower._publish
 
     def prune(self: Follower, started: Moment, renewal: Renewal) -> None:
+        store_time = self._denylist.pruned_by
         self._denylist.prune(self._now().wall)
+        self._denylist.pruned_by = store_time
         publish(self, started, renewal)
 
     with swap(Follower, "_publish", prune):

@@ -11,7 +11,6 @@ from annul.replica.follower import Follower
 from annul.replica.freshness import Moment, Window, is_open, window_from
 from tests.simulation.edges import SimulatedReplica
 from tests.simulation.planted import bug, swap
-from tests.simulation.store_model import Node, StoreModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,17 +19,6 @@ if TYPE_CHECKING:
     from annul.replica.freshness import Moment as AnyMoment
     from annul.stores.base import Lease, LogReader, Renewal
     from tests.simulation.virtual_time import Machine, World
-
-
-@bug
-def stale_primary_counts(_world: World) -> Iterator[None]:
-    """A renewal that only a cut-off primary has seen is taken for a proof."""
-
-    def confirms(_self: StoreModel, _node: Node) -> bool:
-        return True
-
-    with swap(StoreModel, "confirms", confirms):
-        yield
 
 
 @bug
@@ -95,7 +83,15 @@ def monotonic_clock_only(_world: World) -> Iterator[None]:
 @bug
 def wall_clock_only(_world: World) -> Iterator[None]:
     """A wall clock that is set back keeps the window open."""
-    with _with_window(monotonic_until=inf, wall_from=-inf):
+
+    def as_it_was(window: Window) -> Window:
+        return window
+
+    with (
+        _with_window(monotonic_until=inf, wall_from=-inf),
+        # Nor is it closed for good when the lease is given up.
+        swap(following, "shut", as_it_was),
+    ):
         yield
 
 

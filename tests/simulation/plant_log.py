@@ -142,7 +142,7 @@ def since_from_a_clock(_world: World) -> Iterator[None]:
 @bug
 def numbered_before_commit(world: World) -> Iterator[None]:
     """A number is given out before its entry can be seen: who has read the next one misses it."""
-    append, changes, snapshot = Node._append, Node.changes, Node.snapshot
+    append, changes, page = Node._append, Node.changes, Node.page
     hidden: dict[bytes, float] = {}
     young: dict[bytes, float] = {}
 
@@ -162,14 +162,14 @@ def numbered_before_commit(world: World) -> Iterator[None]:
         found = await changes(self, after, limit)
         return found if isinstance(found, Diverged) else tuple(filter(seen, found))
 
-    async def visible_all(self: Node) -> Snapshot:
-        found = await snapshot(self)
+    async def visible_page(self: Node, after: Position, limit: int = 1000) -> Snapshot:
+        found = await page(self, after, limit)
         return Snapshot(tuple(filter(seen, found.entries)), found.watermark)
 
     with (
         swap(Node, "_append", hiding),
         swap(Node, "changes", visible),
-        swap(Node, "snapshot", visible_all),
+        swap(Node, "page", visible_page),
     ):
         yield
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from tests.simulation.cast import HORIZON, AuthorityMember, Member, Stage
 from tests.simulation.checker import judge
 from tests.simulation.edges import edges
-from tests.simulation.faults import PROFILES, Nemesis
+from tests.simulation.faults import Nemesis, faults_of, some_of
 from tests.simulation.history import History, Token
 from tests.simulation.probes import Probes
+from tests.simulation.replicated_model import ReplicatedModel
 from tests.simulation.store_model import StoreModel
 from tests.simulation.virtual_time import Machine, World
-from tests.simulation.workload import Desk
+from tests.simulation.workload import ALWAYS, SOMETIMES, Desk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,7 +82,9 @@ def simulate(seed: int, plant: Callable[[World], AbstractContextManager[None]] =
 def set_stage(world: World, profile: str) -> Stage:
     """Put machines and processes where they belong."""
     random = world.random
-    stage = Stage(world, StoreModel(world, _machine(world, random)), History(world))
+    model = ReplicatedModel if profile == "replicated" else StoreModel
+    stage = Stage(world, model(world, _machine(world, random)), History(world))
+    stage.verbs = ALWAYS | some_of(SOMETIMES, random)
     stage.access_ttl = 6 if profile == "long" else 900
     if world.seed % 8 == 4:
         stage.access_ttl = 7200  # so that tokens outlive a clock that is set
@@ -112,7 +115,7 @@ def _machine(world: World, random: Random) -> Machine:
 def play(stage: Stage, profile: str) -> None:
     """Let everything happen until some time after the world has healed."""
     world, random = stage.world, stage.world.random
-    nemesis = Nemesis(stage, PROFILES[profile], rate=random.choice((0.7, 1.5, 2.5)))
+    nemesis = Nemesis(stage, faults_of(profile, random), rate=random.choice((0.7, 1.5, 2.5)))
     trouble = random.uniform(6, 11)
     probes = Probes(stage)
     sleep = random.choice((120.0, 250.0, 450.0)) if profile == "long" else 0.0

@@ -9,7 +9,7 @@ from annul.core.session import BEGINNING
 from annul.stores.base import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from annul.core.revocation import Kind, Position, Revocation, Watermark
     from annul.core.session import RotateOutcome, Session
@@ -90,6 +90,9 @@ class ClientStore(Store):
     async def snapshot(self) -> Snapshot:
         return await self._read(lambda node: node.snapshot())
 
+    async def page(self, after: Position, limit: int = 1000) -> Snapshot:
+        return await self._read(lambda node: node.page(after, limit))
+
     async def published_keys(self) -> PublishedKeys:
         return await self._read(lambda node: node.published_keys())
 
@@ -144,9 +147,11 @@ class ClientStore(Store):
         replay_tag: bytes,
         replay_expires_at: int,
         floor: Position = BEGINNING,
+        claims: Mapping[str, Any] | None = None,
+        as_of: Position | None = None,
     ) -> RotateOutcome:
-        return await self._write(
-            lambda node: node.rotate(
+        def verb(node: Node) -> Coroutine[Any, Any, RotateOutcome]:
+            return node.rotate(
                 family,
                 generation,
                 client_id=client_id,
@@ -157,9 +162,15 @@ class ClientStore(Store):
                 replay_tag=replay_tag,
                 replay_expires_at=replay_expires_at,
                 floor=floor,
-            ),
-            seen=floor,
-        )
+                claims=claims,
+                as_of=as_of,
+            )
+
+        def request() -> RotateOutcome:
+            self.model.hear(self.process, floor)
+            return self.model.rotate(self.process, verb)
+
+        return await self.link.ask(request)
 
     async def sessions(self, subject: str, now: float) -> tuple[Session, ...]:
         return await self._read(lambda node: node.sessions(subject, now))

@@ -1,19 +1,18 @@
 """The store of a simulation: the real logic of the store in memory, with a server's misfortunes.
 
-The model speaks of replicated stores only as far as the contract does. A *stale primary* goes on
-serving those who still reach it, and nothing it is told is confirmed. A *promotion* keeps every
-acknowledged write, loses what was not acknowledged and perhaps leases, and opens a new epoch. What
-a safe store never does, ``roll_back`` and ``wipe`` do: they lose what was acknowledged.
+Here it is one server; ``replicated_model`` has one of several. What a safe store never does,
+``roll_back`` and ``wipe`` do: they lose what was acknowledged.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from annul.core.denylist import Denylist
-from annul.core.revocation import Kind, Watermark
+from annul.core.revocation import Kind
+from annul.core.session import Rotated
 from annul.errors import StoreUnavailable
 from annul.stores.memory import MemoryStore
 from annul.stores.memory_log import State
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from annul.core.revocation import Position, Revocation
+    from annul.core.session import RotateOutcome
     from annul.stores.base import Draft, Renewal, StoredRing
     from tests.simulation.virtual_time import Machine, Process, World
 
@@ -92,23 +92,28 @@ class Loss:
 
 
 class StoreModel:
-    """All servers of one store, which of them counts, and what has been in it from when to when."""
+    """The store: which server counts, and what has been in it from when to when.
+
+    ``for_a_write`` is how many servers must have a write before it is acknowledged, and
+    ``for_a_renewal`` how many must have a renewal.
+    """
 
     node_type = Node
+    for_a_write = 1
+    for_a_renewal = 1
+    majority = 1
 
     def __init__(self, world: World, machine: Machine) -> None:
         self.world = world
         self.machine = machine
         self.primary = self.node_type(self)
-        self.stale: Node | None = None
-        self.behind: set[Process] = set()
-        """Who talks to the stale primary and does not know it."""
         self.down = False
-        self.heir: State | None = None
         self.bells: dict[Callable[[], None], Node] = {}
         self.presence: dict[bytes, list[list[float]]] = {}
         self.ended: dict[str, set[bytes]] = {}
         """The entries about each session that a replay has ended."""
+        self.confirmed: set[tuple[str, int]] = set()
+        """The rotations that were confirmed, by session and the generation they came to."""
         self.wiped = False
         self.lost = False
         """Whether anything acknowledged may ever have been lost."""
@@ -118,19 +123,21 @@ class StoreModel:
     # --- being asked ------------------------------------------------------------------
 
     def node_of(self, process: Process) -> Node:
+        """Return the server that a process talks to."""
         if self.down:
             raise StoreUnavailable("nobody is listening")
-        if self.stale is not None and process in self.behind:
-            return self.stale
+        return self._reached_by(process)
+
+    def _reached_by(self, _process: Process) -> Node:
         return self.primary
 
-    def counts(self, node: Node) -> bool:
-        """Whether a majority confirms what this server is told."""
-        return node is self.primary and self.heir is None
+    def copies_of(self, _node: Node) -> int:
+        """Return how many servers have all that this one was told, itself included."""
+        return 1
 
-    def confirms(self, node: Node) -> bool:
-        """Whether this server says so to who has told it."""
-        return self.counts(node)
+    def waited(self, node: Node) -> int:
+        """Return how many servers, as this one says, have what it has just been told."""
+        return self.copies_of(node)
 
     def read(self, process: Process, verb: Callable[[Node], Coroutine[Any, Any, T]]) -> T:
         return at_once(verb(self.node_of(process)))
@@ -138,22 +145,41 @@ class StoreModel:
     def write(self, process: Process, verb: Callable[[Node], Coroutine[Any, Any, T]]) -> T:
         node = self.node_of(process)
         answer = at_once(verb(node))
-        if not self.confirms(node):
-            raise StoreUnavailable("no majority has confirmed it")
+        if self.waited(node) < self.for_a_write:
+            raise StoreUnavailable("not all servers have it")
         return answer
+
+    def rotate(
+        self, process: Process, verb: Callable[[Node], Coroutine[Any, Any, RotateOutcome]]
+    ) -> RotateOutcome:
+        """Rotate, and note whether that is confirmed: if not, the predecessor stays good."""
+        node = self.node_of(process)
+        outcome = at_once(verb(node))
+        confirmed = self.waited(node) >= self.for_a_write
+        if isinstance(outcome, Rotated):
+            session = replace(outcome.session, confirmed=confirmed)
+            node.state.sessions[session.sid] = session
+            if confirmed:
+                self.confirmed.add((session.sid, session.generation))
+        if not confirmed:
+            raise StoreUnavailable("not all servers have it")
+        return outcome
 
     def renew(
         self, process: Process, verb: Callable[[Node], Coroutine[Any, Any, Renewal | None]]
     ) -> tuple[Renewal | None, bool]:
         """Return what a renewal brings, and whether it is one by the contract."""
         node = self.node_of(process)
-        return self.write(process, verb), self.counts(node)
+        answer = at_once(verb(node))
+        if self.copies_of(node) < self.for_a_renewal:
+            raise StoreUnavailable("no majority has it")
+        return answer, self.copies_of(node) >= self.majority
 
     def swap_ring(self, process: Process, expected: int, ring: StoredRing) -> bool:
-        """Swap the ring if that will be confirmed: nobody sees one that is not."""
+        """Swap the ring if that will be acknowledged: nobody sees one that is not."""
         node = self.node_of(process)
-        if not self.counts(node):
-            raise StoreUnavailable("no majority would confirm it")
+        if self.copies_of(node) < self.for_a_write:
+            raise StoreUnavailable("not all servers would have it")
         return at_once(node.swap_ring(expected, ring))
 
     # --- what is in the log -----------------------------------------------------------
@@ -161,8 +187,7 @@ class StoreModel:
     def appended(self, node: Node, entry: Revocation) -> None:
         if node is not self.primary:
             return
-        if self.heir is None:
-            self.presence.setdefault(entry.tag, []).append([self.world.now, inf])
+        self.presence.setdefault(entry.tag, []).append([self.world.now, inf])
         if entry.kind is Kind.SESSION and entry.id is not None:
             self.ended.setdefault(entry.id, set()).add(entry.tag)
 
@@ -172,11 +197,17 @@ class StoreModel:
                 bell()
 
     def hear(self, process: Process, seen: Position) -> None:
-        """Take note of how far somebody who is asking for something has seen the log."""
-        node = self.node_of(process)
-        head = node.state.head.position
+        """Take note of how far somebody who is asking for something has seen the log.
+
+        Whoever has not heard of the last epochs cannot tell the store of them. As an epoch is at
+        least the time of its beginning, that takes more than one loss a second.
+        """
+        head = self.node_of(process).state.head.position
+        opened = head.epoch
+        if seen > head:
+            opened = epoch_after(head, seen, self.machine.wall())
         for loss in self.losses:
-            if loss.noticed == inf and (seen > head or head.epoch > loss.head.epoch):
+            if loss.noticed == inf and opened > loss.head.epoch:
                 loss.noticed = self.world.now
 
     # --- misfortunes ------------------------------------------------------------------
@@ -186,27 +217,6 @@ class StoreModel:
 
     def start(self) -> None:
         self.down = False
-
-    def begin_promotion(self) -> None:
-        """From here on the primary acknowledges nothing: another server is about to take over."""
-        self.heir = copy_of(self.primary.state)
-
-    def promote(self, *, keep: Callable[[], bool], behind: set[Process]) -> None:
-        """Let the other server take over, whose lease table may lack some."""
-        heir, self.heir = self.heir, None
-        if heir is None or heir.identity is None:
-            return
-        heir.leases = {name: lease for name, lease in heir.leases.items() if keep()}
-        epoch = epoch_after(heir.head.position, heir.head.position, self.machine.wall())
-        heir.head = heir.genesis = Watermark(epoch, 0, self.world.random.randbytes(16))
-        heir.pruned = 0
-        self.stale, self.behind = self.primary, behind
-        self._take_over(heir)
-
-    def reunite(self) -> None:
-        """Let everybody talk to the primary again."""
-        self.stale = None
-        self.behind = set()
 
     def save(self) -> None:
         self.backup = copy_of(self.primary.state)

@@ -139,6 +139,7 @@ class Process:
         self.name = name
         self.pid = world.next_pid()
         self.random = Random(f"{world.seed}/{name}/{self.pid}")
+        world.dice.append(self.random)
         self.loop = VirtualLoop(machine.monotonic, world.failures)
         self._tasks: set[asyncio.Task[Any]] = set()
         self.dead = False
@@ -195,7 +196,7 @@ class Process:
         self.world.entered.append(self)
         try:
             for _ in range(_MOST_STEPS):
-                for task in asyncio.all_tasks(self.loop):
+                for task in sorted(asyncio.all_tasks(self.loop), key=_age):
                     task.cancel()
                 if not self.loop.step() and not asyncio.all_tasks(self.loop):
                     break
@@ -212,6 +213,8 @@ class World:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.random = Random(seed)
+        self.dice = [self.random]
+        """Everything that was ever drawn from."""
         self.now = 0.0
         self.failures: list[str] = []
         self.processes: list[Process] = []
@@ -259,6 +262,11 @@ class World:
         self._agenda.clear()
         for process in list(self.processes):
             process.die()
+
+
+def _age(task: asyncio.Task[Any]) -> int:
+    # Tasks are kept in a set, whose order depends on where they lie in memory; names are counted.
+    return int(task.get_name().rpartition("-")[2])
 
 
 def _describe(context: dict[str, Any]) -> str:

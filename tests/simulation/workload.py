@@ -21,11 +21,12 @@ from annul.core.revocation import (
 from annul.errors import AnnulError, NotYetConfirmed, RefreshReplayed, StoreUnavailable
 from tests.simulation.edges import wall
 from tests.simulation.history import Fact, History, Login, Token, Use
+from tests.simulation.probes import about
 
 if TYPE_CHECKING:
     from random import Random
 
-    from annul.authority.sessions import Grant
+    from annul.authority.grants import Grant
     from annul.core.revocation import RevocationReceipt
     from annul.door import AsyncAuthority
     from tests.simulation.cast import AuthorityMember, Stage
@@ -35,13 +36,13 @@ AUDIENCE = "https://api.example"
 SUBJECTS = ("ann", "bob", "cleo")
 CLIENTS = ("web", "app")
 _ATTEMPTS = 4
+_LATELY = 30
 
-VERBS = {
-    "login": 30,
-    "refresh": 22,
+ALWAYS = {"login": 30, "refresh": 22, "revoke": 12}
+SOMETIMES = {
+    "revoke_and_wait": 6,
     "steal": 6,
     "logout": 6,
-    "revoke": 16,
     "block": 4,
     "unblock": 4,
     "rotate_keys": 2,
@@ -76,7 +77,8 @@ class Desk:
             await asyncio.sleep(self.random.expovariate(1 / every))
             if self.member.authority is None:
                 continue
-            (verb,) = self.random.choices(list(VERBS), list(VERBS.values()))
+            verbs = self.stage.verbs
+            (verb,) = self.random.choices(list(verbs), list(verbs.values()))
             if verb == "rotate_keys" and self.stage.revokes_keys:
                 verb = "revoke_key"
             task = asyncio.create_task(self.serve(verb))
@@ -123,10 +125,15 @@ class Desk:
             return
         login.busy = True
         try:
-            for _ in range(self.random.choice((1, 1, 3))):
+            for _ in range(self.random.choice((1, 2, 3))):
                 handle = login.handles[-1]
                 twice = self.random.random() < 0.3
-                await asyncio.gather(*(self.present(login, handle) for _ in range(1 + twice)))
+                uses = await asyncio.gather(
+                    *(self.present(login, handle) for _ in range(1 + twice))
+                )
+                if {use.outcome for use in uses} == {"store_unavailable"}:
+                    # Whoever has got no answer tries again, long after the time for retries.
+                    await asyncio.sleep(self.random.uniform(1, 5))
         finally:
             login.busy = False
 
@@ -142,7 +149,7 @@ class Desk:
             old = login.handles[:-2] or login.handles[:-1]
             await self.present(login, self.random.choice(old))
 
-    async def present(self, login: Login, handle: str) -> None:
+    async def present(self, login: Login, handle: str) -> Use:
         use = Use(login, handle, int(handle.split(".")[3]), self.now)
         login.used.append(use)
         self.history.uses.append(use)
@@ -157,6 +164,7 @@ class Desk:
             use.returned, use.outcome, use.successor = self.now, "ok", grant.refresh_token
             self._minted(login, grant)
         self.history.note(self.member.name, "refresh", use.generation, use.outcome)
+        return use
 
     def _fact(self, kind: Kind, value: str, invoked: float, name: str, **more: Any) -> None:  # noqa: ANN401 - the fields of Fact
         fact = Fact(kind, value, self.process, invoked, name, acked=self.now, **more)
@@ -195,7 +203,13 @@ class Desk:
         self.history.note(self.member.name, fact.kind, fact.name, receipt.seq)
 
     async def revoke_and_wait(self) -> None:
-        await self.revoke(wait=True)
+        """Revoke a session that nobody has revoked yet, and wait until nobody accepts it."""
+        facts = self.history.facts
+        tokens = [token for token in self.history.tokens[-_LATELY:] if not token.forged]
+        for token in reversed(tokens):
+            if not any(about(fact, token) for fact in facts):
+                await self.take_back(SessionId(token.login.sid), wait=True)
+                return
 
     async def revoke(self, *, wait: bool | None = None) -> None:
         login = self._some_login()

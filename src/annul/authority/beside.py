@@ -40,6 +40,10 @@ class Beside(Protocol):
         """The id of its lease in the store, and the last beat of it that was confirmed."""
         ...
 
+    def note(self, position: Position) -> None:
+        """Take note of a position that the store has given out, so that its loss is noticed."""
+        ...
+
     def observe(self, entries: Iterable[Revocation]) -> None:
         """Honour entries that this process has just written, without waiting for the log."""
         ...

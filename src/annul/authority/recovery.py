@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from annul.core.events import StoreLost, StoreRestored
 from annul.core.keyring import Purpose
 from annul.core.proof import is_proven, proven_at
 from annul.core.revocation import (
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from annul.authority.beside import Beside
     from annul.authority.rotation import Rotation
+    from annul.core.events import Event
     from annul.core.revocation import Revocation
     from annul.stores.base import Identity, Store
 
@@ -52,6 +54,7 @@ class Recovery:
         *,
         clock: Callable[[], float],
         may_found: Callable[[], bool],
+        tell: Callable[[Event], object] | None = None,
     ) -> None:
         self._store = store
         self._rotation = rotation
@@ -59,6 +62,7 @@ class Recovery:
         self._replica = replica
         self._clock = clock
         self._may_found = may_found
+        self._tell = tell
         self._replaced = False
 
     async def step(self) -> int:
@@ -68,6 +72,7 @@ class Recovery:
             if not self._may_found():
                 return 0
             log.error("the store is empty; founding it again as it was")
+            self._say(StoreLost(at=self._clock(), what="the store is empty"))
             identity = await self._store.found(self._identity, self._clock())
         if identity.lineage != self._identity.lineage:
             if not self._replaced:
@@ -97,7 +102,12 @@ class Recovery:
             appended = await self._store.append(drafts, floor=self._replica.highest)
             self._replica.observe(appended.entries)
             log.warning("gave %d entries back to the store", len(drafts))
+            self._say(StoreRestored(at=self._clock(), entries=len(drafts)))
         await self._store.settle(offers)
+
+    def _say(self, event: Event) -> None:
+        if self._tell is not None:
+            self._tell(event)
 
     def _is_genuine(self, entry: Revocation) -> bool:
         ring = self._rotation.ring

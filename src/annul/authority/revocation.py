@@ -131,11 +131,11 @@ class Revocations:
         drafts: Sequence[Draft],
         *,
         sessions: int | None = None,
-        event: Event | None = None,
+        events: Sequence[Event] | None = None,
     ) -> RevocationReceipt:
         """Append drafts, honour them in this process at once, and return the receipt of the last.
 
-        Each is an event, unless ``event`` says what all of it is.
+        Each is an event, unless ``events`` says what all of it is.
         Raises ``StoreUnavailable`` with the idempotency key if the store did not confirm.
         """
         with repeatable(drafts[-1]):
@@ -144,13 +144,13 @@ class Revocations:
         if (last.kind, last.fingerprint) != (drafts[-1].kind, drafts[-1].fingerprint):
             raise InvalidRequest("this idempotency_key belongs to another revocation")
         self._replica.observe(entries)
-        now = self._rotation.now()
-        for entry, draft in zip(entries, drafts, strict=True):
-            if event is None:
-                told = event_of(draft, entry.position, self._settings.issuer, now)
-                await self._witness.record(told)
-        if event is not None:
-            await self._witness.record(event)
+        if events is None:
+            own, now = self._settings.issuer, self._rotation.now()
+            events = [
+                event_of(draft, entry.position, own, now)
+                for entry, draft in zip(entries, drafts, strict=True)
+            ]
+        await self._witness.record(*events)
         position = entries[-1].position
         return RevocationReceipt(
             epoch=position.epoch,

@@ -9,6 +9,7 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from annul.authority.grants import Grant, info_of
+from annul.authority.session_events import login_of, login_refused, refresh_of
 from annul.core import handle
 from annul.core.binding import thumbprint
 from annul.core.cookie_binding import bound_claims, confirmed_claims, new_bound_cookie
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from annul.authority.grants import ClaimsSource, SessionInfo
     from annul.authority.rotation import Rotation
     from annul.authority.settings import Settings
+    from annul.authority.witness import Witness
     from annul.core.revocation import Position
     from annul.stores.base import Store
 
@@ -59,13 +61,16 @@ class Sessions:
         settings: Settings,
         rotation: Rotation,
         replica: Beside,
+        *,
         on_replay: Callable[[Session], Awaitable[None]],
+        witness: Witness,
     ) -> None:
         self._store = store
         self._settings = settings
         self._rotation = rotation
         self._replica = replica
         self._on_replay = on_replay
+        self._witness = witness
 
     def _now(self) -> float:
         return self._rotation.now()
@@ -85,6 +90,7 @@ class Sessions:
         jkt: str | None,
         bound_cookie: bool = False,
         x5t: str | None = None,
+        address: str | None = None,
     ) -> Grant:
         """Begin a session; see ``AsyncAuthority.login``."""
         settings = self._settings
@@ -111,9 +117,12 @@ class Sessions:
         )
         outcome = await self._store.begin(session, floor=self._replica.highest)
         if isinstance(outcome, Covered):
-            if outcome.revocation.kind is Kind.BLOCK:
-                raise SubjectBlocked("this account is blocked; unblock it first")
-            raise SessionEnded("this authentication is older than a revocation; authenticate again")
+            error = _why_covered(outcome)
+            await self._witness.record(
+                login_refused(session, at=now, address=address, code=error.code)
+            )
+            raise error
+        await self._witness.record(login_of(session, at=now, address=address))
         return replace(self._grant(outcome.session, family), cookie=cookie)
 
     async def refresh(
@@ -123,6 +132,7 @@ class Sessions:
         client_id: str | None,
         jkt: str | None,
         claims: ClaimsSource | None = None,
+        address: str | None = None,
     ) -> Grant:
         """Present a refresh token; see ``AsyncAuthority.refresh``."""
         settings = self._settings
@@ -155,6 +165,9 @@ class Sessions:
             claims=renewed,
             as_of=as_of,
         )
+        if isinstance(outcome, Replayed) and outcome.revocation is not None:
+            self._replica.observe([outcome.revocation])
+        await self._witness.record(*refresh_of(outcome, at=now, address=address))
         match outcome:
             case Rotated(session, store_lost_data):
                 if store_lost_data:
@@ -163,10 +176,8 @@ class Sessions:
             case Retried(session):
                 log.info("refresh retried for session %s", session.sid)
                 return self._grant(session, parts.family)
-            case Replayed(session, revocation):
+            case Replayed(session):
                 log.warning("refresh token replayed; session %s was ended", session.sid)
-                if revocation is not None:
-                    self._replica.observe([revocation])
                 await self._on_replay(session)
                 raise RefreshReplayed("this refresh token was used before; log in again")
             case Ended():
@@ -183,12 +194,13 @@ class Sessions:
         scope: str | None,
         claims: ClaimsSource | None,
         auth_time: float | None,
+        address: str | None = None,
     ) -> tuple[Grant, str]:
         """Begin a session in the place of another; return its grant, and which is to be ended.
 
         The token has to be good for a refresh, and is used up by this.
         """
-        await self.refresh(token, client_id=client_id, jkt=jkt, claims=claims)
+        await self.refresh(token, client_id=client_id, jkt=jkt, claims=claims, address=address)
         before = await self._store.family(handle.read(token, self._find_handle_key).digest)
         if before is None:
             raise SessionEnded("this session is over; log in again")
@@ -213,6 +225,7 @@ class Sessions:
         outcome = await self._store.begin(after, floor=self._replica.highest)
         if isinstance(outcome, Covered):
             raise SessionEnded("this session is over; log in again")
+        await self._witness.record(login_of(after, at=now, address=address, replaces=before.sid))
         return self._grant(outcome.session, family), before.sid
 
     async def _renew_claims(
@@ -237,13 +250,13 @@ class Sessions:
         found = await self._store.sessions(identifier(subject, "subject"), self._now())
         return tuple(info_of(session, current) for session in found)
 
-    async def sid_of(self, refresh_token: str) -> str:
-        """Return the id of the session that a genuine refresh token belongs to, alive or not."""
+    async def session_of(self, refresh_token: str) -> Session:
+        """Return the session that a genuine refresh token belongs to, alive or not."""
         parts = handle.read(refresh_token, self._find_handle_key)
         session = await self._store.family(parts.digest)
         if session is None:
             raise InvalidGrant("this is not a refresh token of ours")
-        return session.sid
+        return session
 
     def _grant(self, session: Session, family: str) -> Grant:
         secret = self._find_handle_key(session.handle_key)
@@ -279,6 +292,12 @@ def check_names(subject: object, client_id: object) -> None:
     """Raise ``InvalidRequest`` unless a session can be begun for these two."""
     if identifier(subject, "subject") == identifier(client_id, "client_id"):
         raise InvalidRequest("subject and client_id must differ: equal ones mean the client")
+
+
+def _why_covered(outcome: Covered) -> SubjectBlocked | SessionEnded:
+    if outcome.revocation.kind is Kind.BLOCK:
+        return SubjectBlocked("this account is blocked; unblock it first")
+    return SessionEnded("this authentication is older than a revocation; authenticate again")
 
 
 def _label(device: object) -> str | None:

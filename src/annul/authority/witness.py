@@ -1,8 +1,8 @@
 """The witness: tells of what an authority does, has it recorded, and asks before a login.
 
-A listener hears of an event soon, an audit log has it on the disk before the verb returns. While the
-log cannot be written, what gives something out (a login, a refresh, an unblock, a key) is refused
-before it is begun, and what takes something back goes on.
+A listener hears of an event soon; an audit log has it on the disk before the verb returns. While
+the log cannot be written, what gives something out (a login, a refresh, an unblock, a key) is
+refused before it is begun, and what takes something back goes on.
 """
 
 from __future__ import annotations
@@ -63,12 +63,13 @@ class Witness:
         if self._delivery is not None:
             self._delivery.tell(event)
 
-    async def record(self, event: Event) -> None:
+    async def record(self, *events: Event) -> None:
         """Tell of what has been done; return when it is in the audit log, if there is one."""
         if self._delivery is not None:
-            self._delivery.tell(event)
+            for event in events:
+                self._delivery.tell(event)
         if self._audit is not None:
-            await self._audit.record(event)
+            await self._audit.record(*events)
 
     async def ready(self) -> None:
         """Raise ``AuditUnavailable`` if what is about to be given out could not be recorded."""

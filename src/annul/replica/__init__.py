@@ -31,7 +31,8 @@ from annul.replica.late import Late
 from annul.replica.settings import check_accept_for, check_ready_timeout, check_staleness
 from annul.replica.standing import Standing
 from annul.replica.vigil import Vigil
-from annul.replica.watch import Held, Watch
+from annul.replica.watch import Watch
+from annul.replica.watching import Watching
 from annul.stores import open_store
 
 if TYPE_CHECKING:
@@ -39,19 +40,18 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from annul.core.events import Event
-    from annul.core.revocation import Revocation
+    from annul.core.revocation import Position, Revocation
     from annul.replica.reading import Progress
-    from annul.replica.watches import Watches
     from annul.stores.base import LogReader, PublishedKeys
 
-__all__ = ["Replica", "ReplicaCounters"]
+__all__ = ["Replica", "ReplicaCounters", "Watch"]
 
 _PARTING = 1.0
 
 _replicas: weakref.WeakSet[Replica] = weakref.WeakSet()
 
 
-class Replica(Standing):
+class Replica(Standing, Watching):
     """Verifies tokens in memory against a followed store, and refuses when it may be out of date.
 
     ``verify`` is synchronous, thread-safe and touches no network. A replica opened before a fork
@@ -222,26 +222,15 @@ class Replica(Standing):
             raise failure
         return self.fresh
 
-    def watch(self, token: str | bytes, binding: Mapping[str, str] | None = None) -> Watch:
-        """Verify as ``verify`` does, and return a watch for a block that lasts.
-
-        ``async with replica.watch(token) as watch:`` runs its body for as long as ``verify`` would
-        accept the token. When it is revoked, in whatever way, has expired, or this replica can no
-        longer tell, the body is cancelled and the block raises what ``verify`` would. That is
-        within the same Δ, and about Δ/8 later where a clock was set or the machine was suspended.
-        """
-        return Watch(
-            self.verify, self._look_after, Held(token, binding, self.verify(token, binding))
-        )
-
-    def _look_after(self, _watch: Watch) -> Watches:
-        return self._vigil.start()
-
     # --- what the authority beside it already knows -----------------------------------
 
     def observe(self, entries: Iterable[Revocation]) -> None:
         """Honour entries that this process has just written, without waiting for the log."""
         self._follower.learn(entries)
+
+    def note(self, position: Position) -> None:
+        """Take note of a position that the store has given out, so that its loss is noticed."""
+        self._follower.note(position)
 
     def observe_keys(self, published: PublishedKeys) -> None:
         """Trust keys that this process has just published."""

@@ -96,6 +96,11 @@ class Reading:
                 self._keys.drop(self._now().wall)
         self._say_learnt(entries)
 
+    def note(self, position: Position) -> None:
+        """Take note of a position that the store has given out, whatever stands there."""
+        with self._learning:
+            self.highest = max(self.highest, position)
+
     def learn_keys(self, published: PublishedKeys) -> None:
         """Trust a key set, unless a newer one is already known: rings never go backwards."""
         with self._learning:
@@ -149,6 +154,7 @@ class Reading:
                 break
             last = page.entries[-1].position
             read += len(page.entries)
+            await self._read_successors(reader, page.entries)
             self._offering.came(page.entries)
             self.learn(page.entries)
             self._tell(read, last, head)
@@ -179,6 +185,7 @@ class Reading:
                 return False
             if not changes:
                 raise StoreUnavailable("the store's log is behind its own head")
+            await self._read_successors(reader, changes)
             self._apply(changes)
             if changes[-1].position >= head.position:
                 break
@@ -192,12 +199,17 @@ class Reading:
         changes = await reader.changes(mark, _BATCH)
         if isinstance(changes, Diverged):
             return False  # the next round sees it too, and reloads
-        if any(entry.kind is Kind.KEY for entry in changes) and not self._keys.fixed:
-            # The key that takes over was published before the entry was appended, and has to be
-            # known before the entry takes the old one away.
-            self.learn_keys(await reader.published_keys())
+        await self._read_successors(reader, changes)
         self._apply(changes)
         return bool(changes)
+
+    async def _read_successors(self, reader: LogReader, entries: Iterable[Revocation]) -> None:
+        """Read the keys again before an entry takes one away: another one has taken over.
+
+        It was published before the entry was appended.
+        """
+        if not self._keys.fixed and any(entry.kind is Kind.KEY for entry in entries):
+            self.learn_keys(await reader.published_keys())
 
     async def _read_keys(self, reader: LogReader, renewal: Renewal) -> None:
         if renewal.keys_version != self._keys.version and not self._keys.fixed:
