@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annul.core.id_table import EMPTY, IdTable, build, weave
+from annul.core.id_table import EMPTY, IdTable
+from annul.core.id_weaving import build, weave
 from annul.core.revocation import Kind, Reason, Revocation
 from annul.core.segments import MOST_SEGMENTS, Segment, ends_of, plan, rounded, slot_of
 from annul.core.steps import in_one_go
@@ -126,6 +127,19 @@ def test_what_is_no_fingerprint_is_not_in_a_table(value: bytes) -> None:
     assert EMPTY.find(value) == -1
 
 
+def test_the_end_of_one_id_and_the_beginning_of_the_next_are_not_an_id() -> None:
+    one, two = (replace(ENTRY, fingerprint=bytes((top,)) * 12) for top in (1, 2))
+    made = table([one, two])
+    both = bytes(made.records)
+    between = [both[at : at + 12] for at in range(1, 13)]
+
+    assert [made.find(each) for each in between] == [-1] * 12
+    for each in between:
+        woven = table([one, two, replace(ENTRY, fingerprint=each)])
+        assert len(woven) == 3
+        assert woven.find(each) >= 0
+
+
 def test_of_equal_ids_the_one_that_is_remembered_longest_stays() -> None:
     short, long, endless = (
         replace(ENTRY, expires_at=until, reason=reason)
@@ -177,7 +191,7 @@ def test_what_is_forgotten_takes_room_until_the_next_weaving(now: int) -> None:
 def test_an_id_takes_less_than_fourteen_bytes() -> None:
     made = table(ids(50_000))
 
-    size = 8 * len(made.firsts) + 4 * len(made.index) + 4 * len(made.rests) + len(made.marks)
+    size = len(made.records) + 4 * len(made.index)
     assert size < 14 * made.count
 
 

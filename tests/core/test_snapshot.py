@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
 import struct
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -27,6 +29,9 @@ from tests.core.snapshots import (
     written,
 )
 from tests.judging import revocation
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pure = settings(deadline=None, derandomize=True)
 
@@ -89,10 +94,16 @@ def test_no_more_watermarks_are_kept_than_can_be_read() -> None:
     assert read.watermarks == tuple(marks[:MOST_WATERMARKS])
 
 
-def test_it_is_read_from_a_part_of_a_larger_buffer() -> None:
-    inside = memoryview(b"12345678" + WHOLE)[8:]
+def test_what_it_says_is_read_where_it_lies_in_a_mapped_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(WHOLE)
+    with (tmp_path / "file").open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
-    assert list(decode(inside, issuer=ISSUER).base) == list(SMALL.base)
+    read = decode(mapped, issuer=ISSUER)
+
+    assert list(read.base) == list(SMALL.base)
+    assert read.base.tokens.records is read.base.sessions.records is mapped
+    assert written(read) == WHOLE
 
 
 # --- damage ---------------------------------------------------------------------------

@@ -123,8 +123,12 @@ def rejections() -> Iterator[type[annul.TokenRejected]]:
     return (error for error in found[1:] if error.__module__.startswith("annul."))
 
 
+# What is wrong with a request, whichever token it brings.
+NOT_OF_A_TOKEN = {annul.NoToken, annul.InvalidDPoPProof, annul.UseDPoPNonce}
+
+
 def test_no_refusal_is_forgotten() -> None:
-    assert {*REFUSALS, annul.Revoked} == set(rejections())
+    assert {*REFUSALS, *NOT_OF_A_TOKEN, annul.Revoked, annul.RefreshNeeded} == set(rejections())
 
 
 def test_no_token_says_that_it_was_revoked(forge: TokenForge) -> None:
