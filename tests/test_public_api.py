@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CODES = {
     "AlgorithmNotAllowed": "algorithm_not_allowed",
     "AnnulError": "error",
+    "AuditUnavailable": "audit_unavailable",
     "BadSignature": "bad_signature",
     "ClaimMismatch": "claim_mismatch",
     "Expired": "expired",
@@ -28,6 +29,7 @@ CODES = {
     "InvalidGrant": "invalid_grant",
     "InvalidKey": "invalid_key",
     "InvalidRequest": "invalid_request",
+    "LoginThrottled": "login_throttled",
     "Malformed": "malformed",
     "Misconfigured": "misconfigured",
     "MissingDependency": "missing_dependency",
@@ -35,6 +37,7 @@ CODES = {
     "NotBound": "not_bound",
     "NotYetConfirmed": "not_yet_confirmed",
     "NotYetValid": "not_yet_valid",
+    "RefreshNeeded": "refresh_needed",
     "RefreshReplayed": "refresh_replayed",
     "ReplicaStale": "replica_stale",
     "RequestRefused": "refused",
