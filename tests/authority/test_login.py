@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 HOUR = 3600
+JKT = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"  # RFC 9449 §6.1
 
 
 def test_a_login_gives_a_token_that_verifies_here_and_at_a_replica(stage: Stage) -> None:
@@ -35,10 +36,10 @@ def test_an_access_token_has_the_documented_claims_and_no_others(stage: Stage) -
         scope="read write",
         claims={"roles": ["staff"], "tenant": None},
         auth_time=clock() - 5,
-        jkt="thumbprint",
+        jkt=JKT,
         device="never in a token",
     )
-    token = authority.verify(grant.access_token, binding={"jkt": "thumbprint"})
+    token = authority.verify(grant.access_token, binding={"jkt": JKT})
     assert dict(token.claims) == {
         "iss": ISSUER,
         "aud": AUDIENCE,
@@ -51,7 +52,7 @@ def test_an_access_token_has_the_documented_claims_and_no_others(stage: Stage) -
         "since": [receipt.epoch, receipt.seq],
         "scope": "read write",
         "auth_time": int(clock()) - 5,
-        "cnf": {"jkt": "thumbprint"},
+        "cnf": {"jkt": JKT},
         "roles": ["staff"],
         "tenant": None,
     }
@@ -159,6 +160,10 @@ def test_a_blocked_account_cannot_log_in(stage: Stage) -> None:
         lambda authority: authority.login("alice", client_id="web", auth_time=float("nan")),
         lambda authority: authority.login("alice", client_id="web", auth_time=9e9),
         lambda authority: authority.login("alice", client_id="web", jkt=""),
+        lambda authority: authority.login("alice", client_id="web", jkt="thumbprint"),
+        lambda authority: authority.login("alice", client_id="web", jkt=JKT + "="),
+        lambda authority: authority.login("alice", client_id="web", jkt=JKT[:-1] + "J"),
+        lambda authority: authority.login("alice", client_id="web", jkt=JKT.encode()),
     ],
 )
 def test_an_argument_that_cannot_be_used_begins_no_session(

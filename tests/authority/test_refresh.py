@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 GRACE = 10.0
 THREADS = 16
+JKT = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"  # RFC 9449 §6.1
 
 
 @pytest.fixture
@@ -130,29 +131,29 @@ def test_anything_older_than_the_predecessor_ends_the_session_at_once(
 def test_a_session_bound_to_a_key_may_retry_without_limit(
     timed: annul.Authority, clock: FixedClock
 ) -> None:
-    first = timed.login("alice", client_id="web", jkt="thumbprint")
-    second = timed.refresh(first.refresh_token, jkt="thumbprint")
+    first = timed.login("alice", client_id="web", jkt=JKT)
+    second = timed.refresh(first.refresh_token, jkt=JKT)
     clock.advance(100 * GRACE)
-    again = timed.refresh(first.refresh_token, jkt="thumbprint")
+    again = timed.refresh(first.refresh_token, jkt=JKT)
     assert again.refresh_token == second.refresh_token
 
 
-@pytest.mark.parametrize("shown", [None, "another"])
+@pytest.mark.parametrize("shown", [None, "A" * 43])
 def test_a_token_in_the_wrong_hands_neither_rotates_nor_ends_anything(
     timed_stage: Stage, timed: annul.Authority, clock: FixedClock, shown: str | None
 ) -> None:
-    first = timed.login("alice", client_id="web", jkt="thumbprint")
-    second = timed.refresh(first.refresh_token, jkt="thumbprint")
+    first = timed.login("alice", client_id="web", jkt=JKT)
+    second = timed.refresh(first.refresh_token, jkt=JKT)
     clock.advance(GRACE + 1)
     for stolen in (first, second):
         with pytest.raises(annul.InvalidGrant) as refused:
             timed.refresh(stolen.refresh_token, jkt=shown)
         assert refused.value.code == "invalid_grant"
         with pytest.raises(annul.InvalidGrant) as refused:
-            timed.refresh(stolen.refresh_token, client_id="cli", jkt="thumbprint")
+            timed.refresh(stolen.refresh_token, client_id="cli", jkt=JKT)
         assert refused.value.code == "invalid_grant"
     assert timed_stage.entries() == ()
-    third = timed.refresh(second.refresh_token, client_id="web", jkt="thumbprint")
+    third = timed.refresh(second.refresh_token, client_id="web", jkt=JKT)
     assert third.session_id == first.session_id
 
 

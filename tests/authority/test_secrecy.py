@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 KEK = bytes(range(32, 64))
+JKT = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"  # RFC 9449 §6.1
 
 
 def counting() -> Callable[[int], bytes]:
@@ -60,7 +61,7 @@ def tell(stage: Stage) -> tuple[list[annul.Grant], list[str], list[object], list
     expect(annul.TokenRejected, lambda: authority.verify(grants[1].access_token + "A"))
     eventually(lambda: authority.replica.fresh)
     expect(annul.Revoked, lambda: authority.verify(grants[1].access_token))
-    grants.append(authority.login("bob", client_id="web", jkt="thumbprint"))
+    grants.append(authority.login("bob", client_id="web", jkt=JKT))
     expect(annul.NotBound, lambda: replica.verify(grants[2].access_token))
     expect(annul.InvalidGrant, lambda: authority.refresh(grants[2].refresh_token))
     values += [authority.logout(grants[2].access_token), *authority.sessions("alice")]

@@ -109,8 +109,7 @@ def event_of(draft: Draft, position: Position, issuer: str, at: float) -> Event:
         reason=reason,
         actor=actor,
         issuer=None if own else draft.issuer,
-        epoch=position.epoch,
-        seq=position.seq,
+        position=position,
     )
 
 

@@ -17,6 +17,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from annul.core.encoding import b64url_encode
+from annul.core.handle import as_plain
 from annul.core.x5t import X5T, check_thumbprint
 
 if TYPE_CHECKING:
@@ -42,9 +43,10 @@ def binding_of_cookie(value: str | None) -> dict[str, str]:
     It is empty without a cookie, and for a text that no authority ever made: then a bound token is
     ``NotBound``, and a token that is not bound is none the worse.
     """
-    if not isinstance(value, str) or not _VALUE.fullmatch(value):
+    text = as_plain(value)
+    if not _VALUE.fullmatch(text):
         return {}
-    return {COOKIE: b64url_encode(sha256(value.encode("ascii")).digest())}
+    return {COOKIE: b64url_encode(sha256(text.encode("ascii")).digest())}
 
 
 def bound_claims(claims: dict[str, Any], *, cookie: str | None, x5t: str | None) -> dict[str, Any]:

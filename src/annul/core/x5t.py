@@ -15,6 +15,7 @@ from binascii import a2b_base64, b2a_base64
 from hashlib import sha256
 
 from annul.core.encoding import b64url_encode
+from annul.core.handle import as_plain
 from annul.errors import InvalidRequest
 
 __all__ = ["X5T", "binding_of_certificate", "check_thumbprint", "der_of_base64", "der_of_pem"]
@@ -26,7 +27,10 @@ MAX_CERTIFICATE_BYTES = 16_384
 """Of a certificate in DER; those of clients have one or two thousand."""
 
 _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
-_SHORT_FORM = 0x80
+# The sizes of objects whose length takes one byte more than the two that always are; no certificate
+# is smaller.
+_LEAST_BYTES = 3 + 128
+_ONE_BYTE_OF_LENGTH = 3 + 255
 _BLOCK = re.compile(
     rb"[ \t\r\n]*-----BEGIN CERTIFICATE-----[ \t]*\r?\n"
     rb"([A-Za-z0-9+/=\r\n \t]*)"
@@ -68,18 +72,19 @@ def der_of_base64(text: bytes) -> bytes:
 
 def check_thumbprint(value: object) -> str:
     """Return ``value`` if it is the thumbprint of a certificate, or raise ``InvalidRequest``."""
-    if isinstance(value, str) and _THUMBPRINT.fullmatch(value):
-        return value
+    text = as_plain(value)
+    if _THUMBPRINT.fullmatch(text):
+        return text
     raise InvalidRequest("x5t is the SHA-256 of a certificate in DER, 43 characters of base64url")
 
 
 def _one_object(der: object) -> bytes:
     """Return ``der`` if it is one SEQUENCE from its first byte to its last (X.690 §10.1)."""
-    if isinstance(der, bytes) and len(der) <= MAX_CERTIFICATE_BYTES and der[:1] == b"\x30":
-        count = der[1] - _SHORT_FORM if len(der) > 1 else 0
-        # A certificate is longer than 127 bytes, so its length takes bytes of its own.
-        if 0 < count < len(der) - 2:
-            length = int.from_bytes(der[2 : 2 + count])
-            if length >= _SHORT_FORM and der[2] and length == len(der) - 2 - count:
-                return der
+    if isinstance(der, bytes) and _LEAST_BYTES <= (size := len(der)) <= MAX_CERTIFICATE_BYTES:
+        if size <= _ONE_BYTE_OF_LENGTH:
+            start = b"\x30\x81" + (size - 3).to_bytes(1)
+        else:
+            start = b"\x30\x82" + (size - 4).to_bytes(2)
+        if der.startswith(start):
+            return der
     raise InvalidRequest("this is not a certificate in DER")

@@ -9,6 +9,7 @@
     one token, which ``verify`` then refuses           its credentials      401 invalid_token
     one token, whose scopes do not suffice             its credentials      403 insufficient_scope
     any, while ``verify`` cannot tell                  its credentials      503, with Retry-After
+    a login too many                                   none needed          429, with Retry-After
 
 What a client is told is the same for every refused token: the code of the error is for the log.
 """
@@ -17,12 +18,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from math import ceil
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
 from annul.errors import (
     InsufficientScope,
     InvalidRequest,
+    LoginThrottled,
     Misconfigured,
     NoToken,
     RequestRefused,
@@ -42,6 +45,12 @@ __all__ = ["Answer", "Credentials", "answer_to", "read", "require_scopes"]
 
 _CREDENTIALS = re.compile(r"(?P<scheme>[!#$%&'*+.^_`|~0-9A-Za-z-]+)(?: +(?P<rest>.*))?", re.DOTALL)
 _TOKEN68 = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+_CHALLENGES = (
+    (NoToken, 401, None),
+    (TokenRejected, 401, "invalid_token"),
+    (InsufficientScope, 403, "insufficient_scope"),
+    (RequestRefused, 400, "invalid_request"),
+)
 _QUOTABLE = re.compile(r"[\x20-\x21\x23-\x5B\x5D-\x7E]*")
 
 
@@ -105,22 +114,16 @@ def answer_to(error: AnnulError, *, realm: str | None = None, retry_after: int =
     ``realm`` goes into every challenge; ``Misconfigured`` if it does not fit between quotes.
     ``retry_after`` is in seconds. An error that is nobody's but ours is a 500 that says nothing.
     """
-    match error:
-        case NoToken():
-            return Answer(status=401, headers=_challenge(realm))
-        case InsufficientScope(scope=scope):
-            code = "insufficient_scope"
-            return Answer(status=403, error=code, headers=_challenge(realm, code, scope))
-        case TokenRejected():
-            code = "invalid_token"
-            return Answer(status=401, error=code, headers=_challenge(realm, code))
-        case RequestRefused():
-            code = "invalid_request"
-            return Answer(status=400, error=code, headers=_challenge(realm, code))
-        case Unavailable():
-            return Answer(status=503, headers=(("Retry-After", f"{retry_after:d}"),))
-        case _:
-            return Answer(status=500)
+    if isinstance(error, Unavailable):
+        return Answer(status=503, headers=_retry(retry_after))
+    if isinstance(error, LoginThrottled):
+        seconds = retry_after if error.retry_after is None else error.retry_after
+        return Answer(status=429, headers=_retry(seconds))
+    scope = error.scope if isinstance(error, InsufficientScope) else None
+    for kind, status, code in _CHALLENGES:
+        if isinstance(error, kind):
+            return Answer(status=status, error=code, headers=_challenge(realm, code, scope))
+    return Answer(status=500)
 
 
 def _from_header(headers: Headers, schemes: Collection[str]) -> Credentials | None:
@@ -144,6 +147,11 @@ def _refuse_query(query: str | bytes) -> None:
     for pair in text.removeprefix("?").split("&"):
         if unquote_plus(pair.partition("=")[0]) == "access_token":
             raise InvalidRequest("a token in a URL ends up in logs; send it in a header")
+
+
+def _retry(seconds: float) -> tuple[tuple[str, str]]:
+    # RFC 9110 §10.2.3: whole seconds, and not earlier than was said.
+    return (("Retry-After", f"{ceil(seconds):d}"),)
 
 
 def _challenge(

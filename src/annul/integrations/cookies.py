@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from annul.core.cookie_binding import binding_of_cookie
+from annul.core.handle import as_plain
 from annul.errors import InvalidRequest, Misconfigured
 
 if TYPE_CHECKING:
@@ -28,13 +29,14 @@ __all__ = [
 ]
 
 MAX_COOKIE_BYTES = 4096
-"""Of name and value together: browsers drop what is larger without a word (RFC 6265bis §5.7)."""
+"""Of name and value together: browsers drop what is larger without a word (RFC 6265bis §5.6)."""
 
 MAX_AGE = 34_560_000
 """400 days; browsers shorten what is longer (RFC 6265bis §5.5)."""
 
 _MAX_ATTRIBUTE_BYTES = 1024
-_NAME = re.compile(r"(?P<prefix>__Host-Http-|__Http-|__Host-|__Secure-)[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NAME = re.compile(r"(?P<prefix>__Host-|__Http-|__Secure-)[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HTTP_ONLY = ("__http-", "__host-http-")
 _VALUE = re.compile(r"[\x21\x23-\x2B\x2D-\x3A\x3C-\x5B\x5D-\x7E]+")
 _PATH = re.compile(r"/[\x21-\x3A\x3C-\x7E]*")
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z0-9]", re.IGNORECASE)
@@ -65,11 +67,12 @@ class Cookie:
         match = _NAME.fullmatch(self.name) if isinstance(self.name, str) else None
         if match is None or len(self.name) > _MAX_ATTRIBUTE_BYTES:
             raise Misconfigured("a cookie's name starts with __Host- or __Secure-, spelled so")
-        if match["prefix"].startswith("__Host-") and (self.path != "/" or self.domain is not None):
+        if match["prefix"] == "__Host-" and (self.path != "/" or self.domain is not None):
             raise Misconfigured(
                 "a __Host- cookie has Path=/ and no Domain; __Secure- may have both"
             )
-        if match["prefix"].endswith("Http-") and not self.http_only:
+        # Browsers compare prefixes without regard to case (RFC 6265bis).
+        if self.name.lower().startswith(_HTTP_ONLY) and not self.http_only:
             raise Misconfigured("a cookie named __Http- or __Host-Http- is HttpOnly")
         if not _fits(_PATH, self.path):
             raise Misconfigured("path is the start of a URL's path, such as /auth")
@@ -87,7 +90,8 @@ class Cookie:
         Raises ``InvalidRequest`` for a value with characters that a cookie cannot hold, and for one
         that browsers would drop because it takes more than 4,096 bytes together with its name.
         """
-        if not isinstance(value, str) or not _VALUE.fullmatch(value):
+        value = as_plain(value)
+        if not _VALUE.fullmatch(value):
             raise InvalidRequest(
                 "a cookie's value is printable ASCII without spaces or any of \",;\\"
             )

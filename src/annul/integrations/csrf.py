@@ -19,6 +19,7 @@ from hmac import digest as hmac_digest
 from typing import TYPE_CHECKING
 
 from annul.core.encoding import b64url_encode
+from annul.core.handle import as_plain
 from annul.errors import Misconfigured
 from annul.integrations.fetch_metadata import ALLOWED, SAFE_METHODS, FetchMetadata, Verdict
 
@@ -67,10 +68,11 @@ class CsrfTokens:
         """
         if token is None or token == "":
             return _MISSING
-        match = _SHAPE.fullmatch(token) if isinstance(token, str) else None
-        if match is None or not isinstance(session_id, str):
+        match = _SHAPE.fullmatch(as_plain(token))
+        session = as_plain(session_id)
+        if match is None or not session:
             return _MISMATCH
-        expected = self._tag(session_id, match["random"])
+        expected = self._tag(session, match["random"])
         return ALLOWED if compare_digest(expected, match["tag"]) else _MISMATCH
 
     def _tag(self, session_id: str, random: str) -> str:

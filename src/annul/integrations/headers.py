@@ -71,6 +71,7 @@ def _text(value: object) -> str:
     # HTTP fields are bytes, of which each stands for one character (RFC 9110 §5.5).
     if isinstance(value, bytes):
         return value.decode("latin-1")
-    if isinstance(value, str):
-        return value
+    # By its real type: a lazy text of a framework only claims to be one.
+    if issubclass(type(value), str):
+        return str.__str__(value)
     raise TypeError
