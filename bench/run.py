@@ -4,6 +4,7 @@
     make bench ARGS=--quick    a tenth of the work, to see that it runs
     make bench ARGS=--size     ten million revoked ids: room, look-ups, pauses (bench/size.py)
     make bench ARGS=--revocation    how long a revocation takes (bench/revocation.py)
+    make bench ARGS=--watching      fifty thousand connections, and closing them (bench/watching.py)
 
 Every block uses texts that are new ``str`` objects, as a server gets them from a socket. Redis
 figures need a Valkey or Redis server program; without one they are left out and the table says so.
@@ -33,10 +34,12 @@ import annul
 
 # Run as a script, so the project's own folder is not on the path yet.
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from bench.binding import binding
 from bench.measure import Comparison, compare, per_call
 from bench.revocation import revocation
 from bench.size import show_sizes
 from bench.steps import steps
+from bench.watching import show_watching
 from tests.servers import RedisServer, redis_binary
 
 if TYPE_CHECKING:
@@ -55,14 +58,18 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.add_argument("--size", action="store_true", help="measure ten million revoked ids")
     parser.add_argument("--revocation", action="store_true", help="time revocations")
+    parser.add_argument("--watching", action="store_true", help="watch 50,000 connections")
     options = parser.parse_args()
     if options.size:
         return show_sizes(quick=options.quick, as_json=options.json)
+    if options.watching:
+        return show_watching(quick=options.quick, as_json=options.json)
     scale = 10 if options.quick else 1
     if options.revocation:
         rows = [_row(what, took, "ms", aim) for what, took, aim in revocation(scale)]
     else:
         rows = [*first_verification(scale), *signing(scale), *repeat_verification(scale)]
+        rows += [_row(what, each.ratio, "x", aim, each) for what, each, aim in binding(scale)]
     if options.json:
         machine = {"python": platform.python_version(), "machine": platform.machine()}
         print(json.dumps(machine | {"rows": rows}, indent=1))

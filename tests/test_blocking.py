@@ -42,7 +42,7 @@ def test_every_verb_that_waits_in_one_blocks_in_the_other() -> None:
         for name in verbs(annul.AsyncAuthority)
         if inspect.iscoroutinefunction(getattr(annul.AsyncAuthority, name))
     }
-    assert verbs(annul.AsyncAuthority).keys() - awaited == {"verify"}
+    assert verbs(annul.AsyncAuthority).keys() - awaited == {"verify", "watch"}
 
 
 def test_every_verb_has_its_documentation() -> None:
@@ -63,6 +63,8 @@ VERBS: dict[str, Callable[[annul.Authority], object]] = {
     "export_key": lambda authority: authority.export_key("kid"),
     "keys": lambda authority: authority.keys(),
     "jwks": lambda authority: authority.jwks(),
+    "require_refresh": lambda authority: authority.require_refresh("alice"),
+    "restart_session": lambda authority: authority.restart_session("v1."),
     "end_others": lambda authority: authority.end_others("a.b.c"),
     "close": lambda authority: authority.close(),
 }
@@ -71,7 +73,7 @@ VERBS: dict[str, Callable[[annul.Authority], object]] = {
 def test_a_blocking_verb_in_a_running_loop_says_so_and_does_nothing() -> None:
     with annul.Authority.open("memory://colours", **SETTINGS) as authority:
         before = authority.jwks().to_json()
-        assert VERBS.keys() == verbs(annul.Authority).keys() - {"verify"}
+        assert VERBS.keys() == verbs(annul.Authority).keys() - {"verify", "watch"}
 
         async def call(verb: Callable[[annul.Authority], object]) -> None:
             verb(authority)

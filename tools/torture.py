@@ -2,9 +2,10 @@
 """Looks for broken promises for as long as one likes: ``make torture``.
 
 The parts are named on the command line; without names all are played. ``seeds`` plays many seeds
-of the simulation in ``tests/simulation`` and ``bugs`` says which seed finds each planted bug. The
-others, those of ``tests/faults/parts.py``, hurt real processes and stores: ``--times`` is how
-often, ``--delta`` the staleness bound in seconds.
+of the simulation in ``tests/simulation`` and ``bugs`` says which seed finds each planted bug.
+``tabs`` lets ``--times`` honest browsers with many tabs, and as many thieves, live on each kind of
+store (``tests/tabs``). The others, those of ``tests/faults/parts.py``, hurt real processes and
+stores: ``--times`` is how often, ``--delta`` the staleness bound in seconds.
 
 ``--seeds`` of them beginning with ``--first`` are played in ``--jobs`` processes. ``--bug NAME``
 plants one of the bugs that the checker has to find, ``--trace`` prints what happened in the first
@@ -27,13 +28,14 @@ from tests.faults.parts import PARTS
 from tests.simulation.plants import BUGS
 from tools.torture_faults import Faults
 from tools.torture_seeds import find_bugs, play, play_seeds, trace
+from tools.torture_tabs import play_tabs
 
 _SEEDS = 1000
 
 
 def main() -> int:
     """Do what the command line says."""
-    names = [*PARTS, "seeds", "bugs"]
+    names = [*PARTS, "tabs", "seeds", "bugs"]
     parser = argparse.ArgumentParser(description="Look for broken promises.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(names))
     parser.add_argument("--times", type=int)
@@ -63,6 +65,8 @@ def main() -> int:
             broken |= play_seeds(seeds, options.jobs, options.bug)
         elif part == "bugs":
             broken |= find_bugs(seeds, options.jobs)
+        elif part == "tabs":
+            broken |= play_tabs(options.times, first)
         else:
             faults.play(part)
     return broken | faults.report()

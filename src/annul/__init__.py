@@ -10,7 +10,7 @@ from annul.authority.grants import Grant, SessionInfo
 from annul.authority.limits import session_limits
 from annul.authority.rotation import KeyInfo
 from annul.blocking import Authority
-from annul.core import jws
+from annul.core import events, jws
 from annul.core.claims import Claims, VerifiedToken
 from annul.core.denylist import Denylist
 from annul.core.dpop import DPoP
@@ -39,7 +39,7 @@ from annul.core.revocation import (
 from annul.core.verifier import Verifier
 from annul.door import AsyncAuthority
 from annul.errors import *  # noqa: F403 - the error tree has its own complete __all__
-from annul.replica import Replica, ReplicaCounters
+from annul.replica import Replica, ReplicaCounters, Watch
 from annul.stores import open_store
 
 __version__ = "0.1.0"
@@ -79,9 +79,11 @@ __all__ = [  # noqa: PLE0604 - strings, all of them
     "TokenId",
     "VerifiedToken",
     "Verifier",
+    "Watch",
     "Watermark",
     "__version__",
     "errors",
+    "events",
     "jws",
     "open_store",
     "session_limits",

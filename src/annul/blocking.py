@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from annul.core.claims import VerifiedToken
     from annul.replica import Replica
+    from annul.replica.watch import Watch
 
 __all__ = ["Authority"]
 
@@ -84,6 +85,10 @@ class Authority:
     def verify(self, token: str | bytes, binding: Mapping[str, str] | None = None) -> VerifiedToken:
         """Verify with this authority's own replica; see ``Replica.verify``."""
         return self._authority.verify(token, binding)
+
+    def watch(self, token: str | bytes, binding: Mapping[str, str] | None = None) -> Watch:
+        """Verify, and return a watch for a block that lasts; see ``Replica.watch``."""
+        return self._authority.watch(token, binding)
 
     @property
     def replica(self) -> Replica:

@@ -16,6 +16,7 @@ from annul.authority.revocation import Revocations
 from annul.authority.rotation import Rotation
 from annul.authority.sessions import Sessions
 from annul.authority.settings import Settings
+from annul.authority.witness import Witness
 from annul.core.claims import Clock, system_clock
 from annul.core.encoding import b64url_encode
 from annul.core.policy import Policy
@@ -36,8 +37,11 @@ from annul.stores.base import Identity
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from annul.authority.witness import Throttle
     from annul.core.claims import VerifiedToken
+    from annul.core.events import Event
     from annul.replica.reading import Progress
+    from annul.replica.watch import Watch
     from annul.stores.base import Store
 
 __all__ = ["AsyncAuthority"]
@@ -46,6 +50,7 @@ log = logging.getLogger("annul.authority")
 
 _LINEAGE_BYTES = 12
 _TIDY_EVERY = 600.0
+_PARTING = 1.0
 
 
 class AsyncAuthority(SessionVerbs, KeyVerbs, RevocationVerbs):
@@ -62,6 +67,8 @@ class AsyncAuthority(SessionVerbs, KeyVerbs, RevocationVerbs):
         rotation: Rotation,
         replica: Replica,
         recovery: Recovery,
+        *,
+        witness: Witness | None = None,
     ) -> None:
         self._store = store
         self._settings = settings
@@ -69,8 +76,11 @@ class AsyncAuthority(SessionVerbs, KeyVerbs, RevocationVerbs):
         self._replica = replica
         self._recovery = recovery
         rotation.keep_time_with(replica)
-        self._revocations = Revocations(store, settings, rotation, replica)
-        self._sessions = Sessions(store, settings, rotation, replica, self._end_again)
+        self._witness = witness = witness or Witness()
+        self._revocations = Revocations(store, settings, rotation, replica, witness)
+        self._sessions = Sessions(
+            store, settings, rotation, replica, on_replay=self._end_again, witness=witness
+        )
         self._fence = Fence(
             store,
             listed_for=lambda: replica.listed_for,
@@ -102,6 +112,9 @@ class AsyncAuthority(SessionVerbs, KeyVerbs, RevocationVerbs):
         kek_file: str | os.PathLike[str] | None = None,
         allow_volatile_store: bool = False,
         progress: Progress | None = None,
+        events: Callable[[Event], object] | None = None,
+        audit_file: str | os.PathLike[str] | None = None,
+        throttle: Throttle | None = None,
         clock: Clock = system_clock,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> AsyncAuthority:
@@ -123,6 +136,11 @@ class AsyncAuthority(SessionVerbs, KeyVerbs, RevocationVerbs):
         ``kek_file``, made if nothing is sealed yet. By default the file lies beside a SQLite
         database, and in ``~/.annul`` for other stores.
 
+        ``events`` is called, on a thread of its own, with each event of ``annul.events``.
+        ``audit_file`` has them on the disk before a verb returns. ``throttle`` is called with
+        subject, client id and address before each login, may be a coroutine function, and refuses
+        it by raising ``LoginThrottled``.
+
         Raises ``Misconfigured`` for settings that cannot work, ``UnsafeStore`` for a store that
         would lose acknowledged revocations (``allow_volatile_store`` accepts it), and
         ``StoreUnavailable`` if the store cannot be reached.
@@ -143,6 +161,7 @@ class AsyncAuthority(SessionVerbs, KeyVerbs, RevocationVerbs):
         delta = check_staleness(max_staleness)
         bound = check_horizon(horizon, delta + check_accept_for(accept_for, delta))
         check_ready_timeout(ready_timeout)
+        witness = Witness(events=events, audit_file=audit_file, throttle=throttle)
         source = KekSource.choose(url, issuer=issuer, kek=kek, kek_file=kek_file)
         store = open_store(url, issuer=issuer, allow_volatile=allow_volatile_store, clock=clock)
         try:
@@ -166,6 +185,7 @@ class AsyncAuthority(SessionVerbs, KeyVerbs, RevocationVerbs):
                 ready_timeout=ready_timeout,
                 snapshot_file=snapshot_file,
                 progress=progress,
+                events=witness if witness.listens else None,
                 clock=clock,
             )
             await asyncio.to_thread(replica.wait_ready, ready_timeout)
@@ -180,8 +200,9 @@ class AsyncAuthority(SessionVerbs, KeyVerbs, RevocationVerbs):
             clock=clock,
             # A database file that is away may be on its way back.
             may_found=lambda: (path := file_of(url)) is None or path.exists(),
+            tell=witness.tell,
         )
-        authority = cls(store, settings, rotation, replica, recovery)
+        authority = cls(store, settings, rotation, replica, recovery, witness=witness)
         authority._look_after_store()
         return authority
 
@@ -190,6 +211,8 @@ class AsyncAuthority(SessionVerbs, KeyVerbs, RevocationVerbs):
         self._keeper.stop()
         await asyncio.to_thread(self._replica.close)
         await self._store.close()
+        await asyncio.to_thread(self._witness.settle, _PARTING)
+        self._witness.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -205,6 +228,10 @@ class AsyncAuthority(SessionVerbs, KeyVerbs, RevocationVerbs):
         What this process has revoked is refused at once. See ``Replica.verify``.
         """
         return self._replica.verify(token, binding)
+
+    def watch(self, token: str | bytes, binding: Mapping[str, str] | None = None) -> Watch:
+        """Verify, and return a watch for a block that lasts; see ``Replica.watch``."""
+        return self._replica.watch(token, binding)
 
     @property
     def replica(self) -> Replica:

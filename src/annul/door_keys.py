@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from annul.core.events import KeyExported, KeyRotated
 from annul.core.jwk import PrivateKey
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from annul.authority.rotation import KeyInfo, Rotation
     from annul.authority.settings import Settings
+    from annul.authority.witness import Witness
     from annul.core.jwks import JWKS
     from annul.replica import Replica
 
@@ -24,6 +26,7 @@ class KeyVerbs:
     _settings: Settings
     _rotation: Rotation
     _replica: Replica
+    _witness: Witness
     _look_after_store: Callable[[], None]
 
     async def rotate_keys(self, *, algorithm: str | None = None) -> str:
@@ -33,7 +36,7 @@ class KeyVerbs:
         trusted until the longest token that it signed has expired.
         """
         key = await asyncio.to_thread(PrivateKey.generate, algorithm or self._settings.algorithm)
-        return await self._add_key(key)
+        return await self._add_key(key, imported=False)
 
     async def import_key(
         self, pem: bytes | str, *, password: bytes | None = None, alg: str | None = None
@@ -44,12 +47,19 @@ class KeyVerbs:
         have; by default ``RS256``. Raises ``InvalidKey`` for a file that cannot be read, a wrong
         passphrase, a weak key, and a key that was ever revoked.
         """
-        return await self._add_key(PrivateKey.from_pem(pem, password=password, alg=alg))
+        key = PrivateKey.from_pem(pem, password=password, alg=alg)
+        return await self._add_key(key, imported=True)
 
     async def export_key(self, kid: str, *, password: bytes | None = None) -> bytes:
         """Return a private key as PKCS#8 PEM, encrypted if ``password`` is given."""
+        await self._witness.ready()
         await self._catch_up()
-        return self._rotation.export(kid, password)
+        pem = self._rotation.export(kid, password)
+        encrypted = password is not None
+        await self._witness.record(
+            KeyExported(at=self._settings.clock(), kid=kid, encrypted=encrypted)
+        )
+        return pem
 
     async def keys(self) -> tuple[KeyInfo, ...]:
         """Return the keys of the ring with their states, oldest first, without private parts."""
@@ -61,10 +71,14 @@ class KeyVerbs:
         await self._catch_up()
         return self._rotation.jwks()
 
-    async def _add_key(self, key: PrivateKey) -> str:
+    async def _add_key(self, key: PrivateKey, *, imported: bool) -> str:
+        await self._witness.ready()
         await self._catch_up()
         kid = await self._rotation.add(key)
         self._replica.observe_keys(self._rotation.published)
+        await self._witness.record(
+            KeyRotated(at=self._settings.clock(), kid=kid, alg=key.alg, imported=imported)
+        )
         return kid
 
     async def _catch_up(self) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from annul.authority.revocation import Revocations
     from annul.authority.rotation import Rotation
     from annul.authority.settings import Settings
+    from annul.authority.witness import Witness
     from annul.core.revocation import Target
     from annul.core.session import Session
     from annul.replica import Replica
@@ -31,6 +32,7 @@ class RevocationVerbs:
     _replica: Replica
     _revocations: Revocations
     _fence: Fence
+    _witness: Witness
 
     async def revoke(
         self,
@@ -94,6 +96,7 @@ class RevocationVerbs:
 
         Sessions that were only blocked are good again; revoke the subject to end them.
         """
+        await self._witness.ready()
         return await self._one_of(Kind.UNBLOCK, subject, reason, actor)
 
     async def require_refresh(
@@ -133,6 +136,6 @@ class RevocationVerbs:
         # The entry that the store has written in the same step carries no proof.
         again = self._revocations.draft(Kind.SESSION, session.sid, reason=Reason.REFRESH_REUSE)
         try:
-            await self._revocations.write([again])
+            await self._revocations.write([again], events=())  # told of already, as a reuse
         except StoreUnavailable:
             log.warning("the end of a replayed session is recorded without a proof")

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from annul.authority.sessions import check_names
+from annul.authority.witness import address_of
+from annul.core.events import LoginRefused, Logout
 from annul.core.handle import looks_like_handle
 from annul.core.revocation import Kind, Reason, RevocationReceipt, identifier
+from annul.errors import LoginThrottled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +17,8 @@ if TYPE_CHECKING:
     from annul.authority.grants import ClaimsSource, Grant, SessionInfo
     from annul.authority.revocation import Revocations
     from annul.authority.sessions import Sessions
+    from annul.authority.settings import Settings
+    from annul.authority.witness import Witness
     from annul.replica import Replica
 
 __all__ = ["SessionVerbs"]
@@ -24,6 +30,8 @@ class SessionVerbs:
     _replica: Replica
     _revocations: Revocations
     _sessions: Sessions
+    _settings: Settings
+    _witness: Witness
 
     if TYPE_CHECKING:  # of the whole
 
@@ -42,6 +50,7 @@ class SessionVerbs:
         jkt: str | None = None,
         bound_cookie: bool = False,
         x5t: str | None = None,
+        address: str | None = None,
     ) -> Grant:
         """Begin a session for a user whom the application has authenticated; return its tokens.
 
@@ -51,10 +60,15 @@ class SessionVerbs:
         authenticated earlier: a revocation since then refuses the login. ``jkt`` binds the session
         to a key by its RFC 7638 thumbprint, ``x5t`` to a client certificate by its SHA-256 (RFC
         8705), and ``bound_cookie`` to a cookie whose value is ``Grant.cookie``, shown only here.
+        ``address`` is where the request came from: for the throttle and for events, it is not kept.
 
         Raises ``SubjectBlocked`` for a blocked account, ``InvalidRequest`` for an argument that
-        cannot be used, ``StoreUnavailable`` if the store did not confirm.
+        cannot be used, ``StoreUnavailable`` if the store did not confirm, ``AuditUnavailable`` if
+        the audit log cannot be written, and whatever the throttle raises.
         """
+        address = address_of(address)
+        await self._witness.ready()
+        await self._admit(subject, client_id, address)
         await self._catch_up()
         grant = await self._sessions.login(
             subject,
@@ -66,6 +80,7 @@ class SessionVerbs:
             jkt=jkt,
             bound_cookie=bound_cookie,
             x5t=x5t,
+            address=address,
         )
         await self._tidy()
         return grant
@@ -77,6 +92,7 @@ class SessionVerbs:
         client_id: str | None = None,
         jkt: str | None = None,
         claims: ClaimsSource | None = None,
+        address: str | None = None,
     ) -> Grant:
         """Exchange a refresh token for its successor and a fresh access token.
 
@@ -86,15 +102,17 @@ class SessionVerbs:
 
         ``claims`` is a function, or coroutine function, from the session to the claims that it
         carries from then on, in place of those it had; it is asked before the token is used up.
-        See ``require_refresh``.
+        See ``require_refresh``. ``address`` is where the request came from, for events.
 
         Raises ``RefreshReplayed`` then, ``SessionEnded`` for a session that is over, and
         ``InvalidGrant`` for anything this authority did not hand out to this client and key; all
         are ``InvalidGrant``, and garbage never reaches the store.
         """
+        address = address_of(address)
+        await self._witness.ready()  # before the token is used up
         await self._catch_up()
         return await self._sessions.refresh(
-            refresh_token, client_id=client_id, jkt=jkt, claims=claims
+            refresh_token, client_id=client_id, jkt=jkt, claims=claims, address=address
         )
 
     async def logout(self, token: str, *, reason: str = "logout") -> RevocationReceipt:
@@ -105,17 +123,31 @@ class SessionVerbs:
         """
         await self._catch_up()
         draft = self._revocations.draft
+        sid: str | None
+        client_id: str | None
+        jti = None
         if looks_like_handle(token):
-            ends = draft(Kind.SESSION, await self._sessions.sid_of(token), reason=reason)
+            session = await self._sessions.session_of(token)
+            subject, client_id, sid = session.subject, session.client_id, session.sid
+            ends = draft(Kind.SESSION, sid, reason=reason)
         else:
             verified = self._replica.verify_ended(token)
-            if verified.session_id is not None:
-                ends = draft(Kind.SESSION, verified.session_id, reason=reason)
+            subject, client_id, sid = verified.subject, verified.client_id, verified.session_id
+            if sid is not None:
+                ends = draft(Kind.SESSION, sid, reason=reason)
             else:
                 # A client's own token has no session, so it ends by itself.
                 jti, exp = identifier(verified.jti, "jti"), verified.expires_at
                 ends = draft(Kind.TOKEN, jti, reason=reason, token_exp=exp)
-        return await self._revocations.write([ends])
+        event = Logout(
+            at=ends.at,
+            subject=subject,
+            client_id=client_id,
+            session_id=sid,
+            token_id=jti,
+            reason=ends.reason.value,
+        )
+        return await self._revocations.write([ends], events=[event])
 
     async def restart_session(
         self,
@@ -126,6 +158,7 @@ class SessionVerbs:
         scope: str | None = None,
         claims: ClaimsSource | None = None,
         auth_time: float | None = None,
+        address: str | None = None,
     ) -> Grant:
         """Put a session with a new id in the place of the one that a refresh token belongs to.
 
@@ -138,6 +171,8 @@ class SessionVerbs:
         Raises what ``refresh`` raises. After ``StoreUnavailable`` the old token may be presented
         again.
         """
+        address = address_of(address)
+        await self._witness.ready()
         await self._catch_up()
         grant, before = await self._sessions.restart(
             refresh_token,
@@ -146,6 +181,7 @@ class SessionVerbs:
             scope=scope,
             claims=claims,
             auth_time=auth_time,
+            address=address,
         )
         ends = self._revocations.draft(Kind.SESSION, before, reason=Reason.SUPERSEDED)
         await self._revocations.write([ends])
@@ -177,3 +213,19 @@ class SessionVerbs:
         if not others:
             return RevocationReceipt(epoch=None, seq=None, sessions=0)
         return await self._revocations.write(others, sessions=len(others))
+
+    async def _admit(self, subject: str, client_id: str, address: str | None) -> None:
+        check_names(subject, client_id)
+        try:
+            await self._witness.admit(subject, client_id, address)
+        except LoginThrottled as error:
+            await self._witness.record(
+                LoginRefused(
+                    at=self._settings.clock(),
+                    subject=subject,
+                    client_id=client_id,
+                    code=error.code,
+                    address=address,
+                )
+            )
+            raise

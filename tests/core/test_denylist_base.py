@@ -197,6 +197,20 @@ def test_pruning_forgets_a_segment_and_keeps_the_others(until: int | None) -> No
     assert denylist.apply(short) == 5  # and can be learnt again
 
 
+def test_what_is_settled_while_others_are_being_forgotten_is_in_nobodys_way() -> None:
+    entries = [about(n, kind, until=100 if n % 3 else 500) for n in range(40) for kind in MANY]
+    denylist = Denylist(entries)
+    steps = denylist.pruning(101)
+    next(steps)
+    denylist.adopt(based(entries))
+    denylist.settle(entries[::2])
+
+    in_one_go(steps)
+
+    for entry in entries:
+        assert (denylist.find(asking(entry)) is None) is (entry.expires_at == 100)
+
+
 # --- asked once -----------------------------------------------------------------------
 
 

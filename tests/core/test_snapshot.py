@@ -106,6 +106,14 @@ def test_what_it_says_is_read_where_it_lies_in_a_mapped_file(tmp_path: Path) -> 
     assert written(read) == WHOLE
 
 
+def test_only_the_base_is_read_if_nothing_else_is_asked_for() -> None:
+    read = decode(WHOLE, issuer=ISSUER, only_base=True)
+
+    assert read.others == ()
+    assert list(read.base) == list(SMALL.base)
+    assert read.watermarks == SMALL.watermarks
+
+
 # --- damage ---------------------------------------------------------------------------
 
 

@@ -98,6 +98,22 @@ def test_what_is_mapped_stays_as_it_was_when_the_file_is_replaced(file: Snapshot
     again.close()
 
 
+def test_whoever_still_looks_something_up_can_do_so_when_the_map_is_let_go(
+    file: SnapshotFile,
+) -> None:
+    write(file)
+    mapped = read(file)
+    assert mapped is not None
+    base = mapped.snapshot.base
+    write(file, written(snapshot_of(Denylist())))
+
+    assert list(mapped.leaving()) == [None]
+    mapped.close()
+
+    assert len(list(base)) == 2
+    assert base.find(ENTRIES[0].fingerprint, None) is not None
+
+
 def test_a_draft_that_is_not_published_leaves_what_was_there(
     file: SnapshotFile, place: Path
 ) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
+import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -140,6 +142,21 @@ def test_another_process_weaves_what_was_learnt_into_a_large_base(kept: Kept) ->
     assert kept.refuses_all()
     if kept.path is not None:
         assert kept.on_disk() == kept.marks()
+
+
+def test_the_map_of_the_base_before_goes_while_its_file_is_still_held(kept: Kept) -> None:
+    # Whoever lets go of a file without a name last waits until all of its memory is freed.
+    kept.learn(MANY * 2)
+    kept.renew()
+    before = kept.archive._mapped
+    assert before is not None
+    file, still_held = before.file, []
+    weakref.finalize(before._memory, lambda: still_held.append(os.fstat(file).st_size > 0))
+    del before
+    kept.learn(MANY * 2)
+    kept.renew()
+
+    assert still_held == [True]
 
 
 def test_what_has_expired_is_left_out_of_the_next_base(kept: Kept) -> None:

@@ -87,6 +87,11 @@ class Witness:
             # A False that was meant as a no must not let anybody in.
             raise Misconfigured("throttle refuses by raising LoginThrottled, and returns nothing")
 
+    def close(self) -> None:
+        """Give up the audit log's thread. What is told later is still written."""
+        if self._audit is not None:
+            self._audit.close()
+
     def settle(self, timeout: float) -> bool:
         """Wait until everything was heard and written, at most ``timeout`` s each; say whether."""
         written = self._audit is None or self._audit.settle(timeout)

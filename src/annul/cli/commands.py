@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from annul.cli.audit import audit
 from annul.cli.demo import demo
 from annul.cli.doctor import doctor
 from annul.cli.follow import follow
@@ -34,6 +35,7 @@ _ALL: tuple[click.Command, ...] = (
     follow,
     replicas,
     store,
+    audit,
     doctor,
 )
 

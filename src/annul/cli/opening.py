@@ -97,6 +97,7 @@ def authority(run: Invocation, *, founds: bool = False) -> Iterator[annul.Author
             kek=config.kek,
             kek_file=config.kek_file,
             allow_volatile_store=run.allow_volatile_store,
+            audit_file=config.audit_file,
             progress=progress,
         )
     with opened:

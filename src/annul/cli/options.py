@@ -17,7 +17,7 @@ __all__ = ["AUTHORITY", "VERIFIER", "Invocation", "as_json", "uses"]
 VERIFIER = ("store", "issuer", "audience", "max_staleness", "ready_timeout")
 """The settings of a command that verifies."""
 
-AUTHORITY = ("store", "issuer", "audience", "kek_file")
+AUTHORITY = ("store", "issuer", "audience", "kek_file", "audit_file")
 """The settings of a command that signs or takes back."""
 
 _SHOWN_WHEN_DEFAULTED = ("store", "issuer", "audience")

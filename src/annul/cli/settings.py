@@ -135,6 +135,9 @@ class Configuration:
     kek: bytes | None = _setting(
         None, "that key itself, 32 bytes as base64url", read=_key, metavar="KEY", secret=True
     )
+    audit_file: str | None = _setting(
+        None, "file of the audit log; none is kept without it", read=_text, metavar="FILE"
+    )
     passphrase_file: str | None = _setting(
         None, "file whose first line is a passphrase", read=_text, metavar="FILE"
     )

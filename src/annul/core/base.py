@@ -1,8 +1,8 @@
 """The base of a denylist: what is known of tokens and sessions by the million.
 
 It never changes. What is learnt goes into the denylist's own tables, and now and then somebody
-weaves those into a new base (``annul.core.id_table.weave``), which the denylist adopts. Of each id
-it keeps the fingerprint, the reason and about until when, so an entry that it gives back has no
+weaves those into a new base (``annul.core.id_weaving.weave``), which the denylist adopts. Of each
+id it keeps the fingerprint, the reason and about until when, so an entry that it gives back has no
 position, no tag and no names.
 """
 
@@ -11,15 +11,19 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
-from annul.core.id_table import Id, IdTable, build, weave
+from annul.core.id_weaving import build, weave
 from annul.core.revocation import Kind, Position, Revocation
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
+    from annul.core.id_table import IdTable
+    from annul.core.revocation import Reason
+
 __all__ = ["Base", "build_base"]
 
 _generations = count(1)
+_NOWHERE = Position(0, 0)
 
 
 class Base:
@@ -54,33 +58,38 @@ class Base:
         segment = table.segment(mark)
         if not segment.alive:
             return None
-        return self._entry(kind, Id(fingerprint, table.reason(mark), segment.until))
+        return self._entry(kind, fingerprint, table.reason(mark), segment.until)
 
-    def _entry(self, kind: Kind, found: Id) -> Revocation:
+    def _entry(
+        self, kind: Kind, fingerprint: bytes, reason: Reason, until: int | None
+    ) -> Revocation:
         return Revocation(
-            position=Position(0, 0),
+            position=_NOWHERE,
             tag=b"",
             issuer=self._issuer,
             kind=kind,
-            fingerprint=found.fingerprint,
-            reason=found.reason,
+            fingerprint=fingerprint,
+            reason=reason,
             at=0.0,
-            expires_at=found.until,
+            expires_at=until,
         )
 
     def covers(self, entry: Revocation) -> bool:
         """Whether this refuses whatever ``entry`` does, for as long as it does."""
         table = self.tokens if entry.kind is Kind.TOKEN else self.sessions
-        found = self._look(entry.kind, table, entry.fingerprint)
-        if found is None:
+        mark = table.find(entry.fingerprint)
+        if mark < 0:
             return False
-        until = found.expires_at
-        return until is None or (entry.expires_at is not None and entry.expires_at <= until)
+        segment = table.segment(mark)
+        return segment.alive and (
+            segment.until is None
+            or (entry.expires_at is not None and entry.expires_at <= segment.until)
+        )
 
     def __iter__(self) -> Iterator[Revocation]:
         for kind, table in ((Kind.TOKEN, self.tokens), (Kind.SESSION, self.sessions)):
             for found in table:
-                yield self._entry(kind, found)
+                yield self._entry(kind, *found)
 
     def __len__(self) -> int:
         return len(self.tokens) + len(self.sessions)
@@ -100,7 +109,7 @@ class Base:
         )
 
     def with_ids(self, new: Base) -> Generator[None, None, Base]:
-        """Make a base of both; see ``annul.core.id_table.weave`` for what that takes."""
+        """Make a base of both; see ``annul.core.id_weaving.weave`` for what that takes."""
         tokens = yield from weave(self.tokens, new.tokens)
         sessions = yield from weave(self.sessions, new.sessions)
         return Base(tokens, sessions, issuer=self._issuer)

@@ -37,7 +37,7 @@ __all__ = ["Denylist", "Facts"]
 
 _IDS = (Kind.TOKEN, Kind.SESSION, Kind.KEY)
 _MANY = (Kind.TOKEN, Kind.SESSION)
-_PIECE = 1000
+_PIECE = 500
 _CUTOFFS = (Kind.SUBJECT, Kind.CLIENT, Kind.ISSUER, Kind.CLAIMS)
 
 
@@ -310,10 +310,15 @@ class Denylist:
         gone = 0
         for table in self._tables.values():
             values = list(table)
-            for start in range(0, len(values), _PIECE):
+            while values:
                 yield
-                for value in values[start : start + _PIECE]:
-                    entry = table[value]
+                # Few at a time in this list too: letting go of many objects at once takes long.
+                piece = values[-_PIECE:]
+                del values[-_PIECE:]
+                for value in piece:
+                    entry = table.get(value)
+                    if entry is None:
+                        continue  # settled meanwhile
                     if entry.expires_at is not None and entry.expires_at < now:
                         del table[value]
                         gone += 1

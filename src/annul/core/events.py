@@ -20,7 +20,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from annul.core.revocation import Position
 
 __all__ = [
     "Block",
@@ -175,7 +178,7 @@ class Logout(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revoke(Event):
-    """Something was taken back: an entry was recorded at ``epoch`` and ``seq``.
+    """Something was taken back: an entry was recorded at ``position``.
 
     ``kind`` and ``id`` say what, ``issuer`` whose if it is a foreign one's.
     """
@@ -187,8 +190,7 @@ class Revoke(Event):
     reason: str
     actor: str | None = None
     issuer: str | None = None
-    epoch: int
-    seq: int
+    position: Position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,12 +30,13 @@ from annul.core.entry_json import (
     watermark_to_json,
     whole_from_json,
 )
-from annul.core.id_table import MOST_BITS, MOST_IDS, IdTable
+from annul.core.id_table import MOST_BITS, MOST_IDS, RECORD_BYTES, IdTable
 from annul.core.segments import MOST_SEGMENTS, Segment
 from annul.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+    from mmap import mmap
 
     from annul.core.revocation import Revocation, Watermark
 
@@ -45,13 +46,12 @@ MOST_WATERMARKS = 8
 """How many places to go on from a snapshot names at most."""
 
 _MAGIC = b"annul\0dl"
-_VERSION = 1
+_VERSION = 2
 _BYTE_ORDER = {"little": 1, "big": 2}[sys.byteorder]
 _HEAD = Struct(">8sHBBBBxxQQQ")
 _DIGEST_BYTES = 32
 _MOST_FACTS = 1 << 28
 _PIECE = 1 << 20
-_INDEX_PIECE = 1 << 14
 _LINES = 32
 
 
@@ -100,8 +100,8 @@ def encode(snapshot: Snapshot) -> Iterator[bytes | memoryview]:
         *(table.count for table in tables),
         len(facts),
     )
-    columns = [memoryview(column).cast("B") for table in tables for column in _columns(table)]
-    for part in (memoryview(head), *columns, memoryview(facts)):
+    parts = [memoryview(part).cast("B") for table in tables for part in _parts(table)]
+    for part in (memoryview(head), *parts, memoryview(facts)):
         for start in range(0, len(part), _PIECE):
             piece = part[start : start + _PIECE]
             digest.update(piece)
@@ -109,15 +109,16 @@ def encode(snapshot: Snapshot) -> Iterator[bytes | memoryview]:
     yield digest.digest()
 
 
-def _columns(table: IdTable) -> tuple[Any, ...]:
-    padding = _table_lengths(table.count, table.bits)[-1]
-    return table.firsts, table.index, table.rests, table.marks, bytes(padding)
+def _parts(table: IdTable) -> tuple[Any, ...]:
+    _, length, padding = _lengths(table.count, table.bits)
+    records = memoryview(table.records)[table.start : table.start + length]
+    return table.index, records, bytes(padding)
 
 
-def _table_lengths(count: int, bits: int) -> tuple[int, ...]:
-    """Return how many bytes each column of a table takes, and how many make up whole words."""
-    columns = (8 * count, 4 * ((1 << bits) + 1), 4 * count, count)
-    return (*columns, -sum(columns) % 8)
+def _lengths(count: int, bits: int) -> tuple[int, int, int]:
+    """Return how many bytes index and records take, and how many more make up whole words."""
+    index, records = 4 * ((1 << bits) + 1), RECORD_BYTES * count
+    return index, records, -(index + records) % 8
 
 
 def _lines(snapshot: Snapshot) -> Iterator[bytes]:
@@ -144,12 +145,13 @@ def _segments_to_json(table: IdTable) -> list[list[int | None]]:
 # --- reading --------------------------------------------------------------------------
 
 
-def decode(data: bytes | memoryview, *, issuer: str | None) -> Snapshot:
+def decode(data: bytes | mmap, *, issuer: str | None, only_base: bool = False) -> Snapshot:
     """Return the snapshot in ``data``, whose tables stay in it: it must never change.
 
+    With ``only_base`` there are no ``others``: who knows them need not wait until they are read.
     Raises ``InvalidRequest`` unless it is whole and belongs to ``issuer``; ``None`` is any.
     """
-    view = memoryview(data).cast("B").toreadonly()
+    view = memoryview(data)
     size = len(view)
     if size < _HEAD.size + _DIGEST_BYTES:
         _refuse("too short")
@@ -160,20 +162,14 @@ def decode(data: bytes | memoryview, *, issuer: str | None) -> Snapshot:
         _refuse("of another version or another kind of machine")
     if max(tokens, sessions) > MOST_IDS or max(bits) > MOST_BITS or facts > _MOST_FACTS:
         _refuse("too large")
-    lengths = [
-        length
-        for count, width in zip((tokens, sessions), bits, strict=True)
-        for length in _table_lengths(count, width)
-    ]
-    if size != _HEAD.size + sum(lengths) + facts + _DIGEST_BYTES:
+    shapes = tuple(zip((tokens, sessions), bits, strict=True))
+    if size != _HEAD.size + sum(sum(_lengths(*each)) for each in shapes) + facts + _DIGEST_BYTES:
         _refuse("cut short, or longer than it says")
-    parts, start = [], _HEAD.size
-    for length in (*lengths, facts):
-        parts.append(view[start : start + length])
-        start += length
     _check_digest(view)
+    end = size - _DIGEST_BYTES
+    first, *lines = data[end - facts : end].split(b"\n", 1 if only_base else -1)
     try:
-        return _assemble(parts, issuer)
+        return _assemble(data, shapes, issuer, parse_object(first), () if only_base else lines)
     except EncodingError:
         _refuse("its facts cannot be read")
 
@@ -191,10 +187,13 @@ def _check_digest(view: memoryview) -> None:
         _refuse("damaged")
 
 
-def _assemble(parts: list[memoryview], expected: str | None) -> Snapshot:
-    *columns, facts = parts
-    lines = bytes(facts).split(b"\n")
-    first = parse_object(lines[0])
+def _assemble(
+    data: bytes | mmap,
+    shapes: tuple[tuple[int, int], ...],
+    expected: str | None,
+    first: Mapping[str, Any],
+    lines: Iterable[bytes],
+) -> Snapshot:
     issuer, lineage, marks = (first.get(name) for name in ("issuer", "lineage", "watermarks"))
     if type(issuer) is not str or type(lineage) is not str:
         raise EncodingError("not what a snapshot begins with")
@@ -208,24 +207,21 @@ def _assemble(parts: list[memoryview], expected: str | None) -> Snapshot:
         watermarks=tuple(map(watermark_from_json, marks)),
         pruned_by=number_from_json(first.get("pruned_by")),
         base=Base(
-            _table(columns[:5], first.get("tokens")),
-            _table(columns[5:], first.get("sessions")),
+            _table(data, _HEAD.size, shapes[0], first.get("tokens")),
+            _table(data, _HEAD.size + sum(_lengths(*shapes[0])), shapes[1], first.get("sessions")),
             issuer=issuer,
         ),
-        others=tuple(entry_from_json(parse_object(line), issuer) for line in lines[1:]),
+        others=tuple(entry_from_json(parse_object(line), issuer) for line in lines),
     )
 
 
-def _table(columns: list[memoryview], segments: object) -> IdTable:
-    firsts, index, rests, marks, _padding = columns
-    table = IdTable(
-        firsts.cast("Q"), index.cast("I"), rests.cast("I"), marks, _segments_from_json(segments)
-    )
-    # Somebody may have written a wrong index and the right digest. No look-up may leave the table.
-    for start in range(0, len(table.index), _INDEX_PIECE):
-        if max(table.index[start : start + _INDEX_PIECE]) > table.count:
-            raise EncodingError("the index is wrong")
-    return table
+def _table(data: bytes | mmap, start: int, shape: tuple[int, int], segments: object) -> IdTable:
+    count, _ = shape
+    end = start + _lengths(*shape)[0]
+    # Somebody may have written a wrong index and the right digest. Whatever it says, a look-up
+    # finds twelve equal bytes in here or nothing. A mark follows: no id is the end of the digest.
+    index = memoryview(data)[start:end].cast("I")
+    return IdTable(data, index, _segments_from_json(segments), start=end, count=count)
 
 
 def _segments_from_json(found: object) -> list[Segment]:

@@ -40,13 +40,14 @@ from annul.errors import (
     NotYetValid,
     RefreshNeeded,
     Revoked,
+    UnknownKey,
 )
 
 if TYPE_CHECKING:
     from annul.core.claims import Clock
     from annul.core.revocation import Revocation
 
-__all__ = ["Verifier"]
+__all__ = ["Verifier", "recheck"]
 
 _MAX_HEADERS = 256
 _LONGEST_REMEMBERED = 8_192
@@ -264,6 +265,30 @@ class Verifier:
             began_at=began_at,
             as_of=as_of,
         )
+
+
+def recheck(
+    verifier: Verifier, token: VerifiedToken, binding: Mapping[str, str] | None = None
+) -> None:
+    """Raise what ``verifier`` would say now of a token that it has returned before.
+
+    Everything is judged again but form and signature, which do not change. What another verifier
+    has returned must not be asked about: it was judged by another denylist.
+    """
+    trust = verifier._trust
+    if token.key_id not in trust.marks:
+        raise UnknownKey("the token names a key that is not trusted")
+    version = verifier.denylist.version
+    hit = None
+    if token._version != version:
+        hit = verifier._judge(trust, token, version)
+    now = verifier._clock()
+    if not token._starts <= now < token._ends:
+        raise _out_of_time(token, now)
+    if token._cnf is not None:
+        _check_binding(token._cnf, binding)
+    if hit is not None:
+        raise _refusal(hit)
 
 
 def _refusal(hit: Revocation) -> Revoked | RefreshNeeded:

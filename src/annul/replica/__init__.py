@@ -253,7 +253,7 @@ class Replica(Standing, Watching):
         if self._pid == os.getpid():
             self._stop()
             self._follower.stopped.wait(_PARTING)
-        if self._events is not None:
+        if isinstance(self._events, Delivery):  # its own, and not an authority's
             self._events.settle(_PARTING)
 
     def __enter__(self) -> Self:
@@ -283,6 +283,7 @@ class Replica(Standing, Watching):
             window=lambda: follower.window,
             max_staleness=self._max_staleness,
             accept_for=self._accept_for,
+            late=self._late,
             now=self._now,
             tell=self._tell,
         )

@@ -3,7 +3,7 @@
 ::
 
     fewer than 100,000 ids     dicts only; a snapshot, if one is kept, is written by this process
-    more of them               they go into a base, 13.4 bytes each, in a mapped file
+    more of them               they go into a base, 14 bytes each, in a mapped file
     a base of that size        another process weaves what was learnt into the next one
 
 All of it happens on the follower's event loop in small pieces, or in a thread that waits for a disk
@@ -51,7 +51,7 @@ SAVE_EVERY = 30.0
 
 _SHARE_OF_TIME = 100
 _AFTER_FAILURE = 600.0
-_AT_ONCE = 500
+_AT_ONCE = 250
 _QUICKLY = 5_000
 # A real pause: while threads only take turns at the interpreter's lock without one, a thread that
 # waits for it can go without for hundreds of milliseconds.
@@ -113,7 +113,7 @@ class Archive:
         snapshot = mapped.snapshot
         self._denylist.pruned_by = max(self._denylist.pruned_by, snapshot.pruned_by)
         if len(snapshot.base):
-            self._adopt(mapped)
+            await self._adopt(mapped)
         else:
             mapped.close()
         self._marks = list(snapshot.watermarks)
@@ -210,7 +210,12 @@ class Archive:
                 learnt = b"".join(await _pieces(news))
                 await self._weaver.weave(mapped.file, draft.file.fileno(), learnt)
             if adopting:
-                self._adopt(await asyncio.to_thread(Mapped, draft.file.fileno(), self._issuer))
+                mapped = base = None  # nothing may hold on to the map that is let go
+                await self._adopt(
+                    await asyncio.to_thread(
+                        Mapped, draft.file.fileno(), self._issuer, only_base=True
+                    )
+                )
                 await self._settle(tokens)
                 await self._settle(sessions)
                 self._left = denylist.outside
@@ -235,12 +240,16 @@ class Archive:
     async def _write(self, snapshot: Snapshot, draft: Draft) -> None:
         await asyncio.to_thread(draft.write, await _pieces(snapshot))
 
-    def _adopt(self, mapped: Mapped) -> None:
+    async def _adopt(self, mapped: Mapped) -> None:
         before, self._mapped = self._mapped, mapped
         with self.lock:
             self._denylist.adopt(mapped.snapshot.base.without(self._denylist.pruned_by))
         if before is not None:
-            before.close()
+            try:
+                for _ in before.leaving():
+                    await asyncio.sleep(_PAUSE)
+            finally:
+                await asyncio.to_thread(before.close)
 
     async def _settle(self, entries: list[Revocation]) -> None:
         # Few at a time in this list too: letting go of many objects at once takes long.

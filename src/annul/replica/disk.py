@@ -21,7 +21,7 @@ from annul.core.snapshot import Snapshot, decode
 from annul.errors import AnnulError, InvalidRequest, Misconfigured
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["Draft", "Mapped", "SnapshotFile"]
 
@@ -30,25 +30,40 @@ log = logging.getLogger("annul.replica")
 _ASIDE = ".aside"
 _DRAFT = ".draft"
 _OLD_DRAFT = 3600.0
+_PIECE = 1 << 22
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class Mapped:
     """A snapshot whose tables lie in a mapped file; its descriptor is for the one who merges."""
 
-    def __init__(self, file: int, issuer: str) -> None:
+    def __init__(self, file: int, issuer: str, *, only_base: bool = False) -> None:
         size = os.fstat(file).st_size
         if size == 0:
             raise InvalidRequest("an empty file is no snapshot")
         # The tables keep the map open for as long as somebody may look something up in it.
-        self.snapshot: Snapshot = decode(
-            memoryview(mmap.mmap(file, size, access=mmap.ACCESS_READ)), issuer=issuer
-        )
+        self._memory = mmap.mmap(file, size, access=mmap.ACCESS_READ)
+        self.snapshot: Snapshot = decode(self._memory, issuer=issuer, only_base=only_base)
         self.file = os.dup(file)
 
     def close(self) -> None:
-        """Give up the descriptor. The tables can be used on."""
+        """Give up the descriptor. The tables can be used on.
+
+        If the file has no name any more, and no map either, this takes as long as it is large.
+        """
         os.close(self.file)
+
+    def leaving(self) -> Iterator[None]:
+        """Let go of the map, pausing after each small piece; ``close`` is for after that.
+
+        Unmapping all of it at once, or the last map of a file without a name, would hold every
+        other thread up. Somebody who still looks something up in it only waits for memory.
+        """
+        for start in range(0, len(self._memory), _PIECE):
+            size = min(_PIECE, len(self._memory) - start)
+            self._memory.madvise(mmap.MADV_DONTNEED, start, size)
+            yield
+        del self.snapshot, self._memory
 
 
 class Draft:

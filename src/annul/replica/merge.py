@@ -23,7 +23,7 @@ _NICENESS = 19  # nobody waits for it
 def merge(old: int, new: int, learnt: bytes) -> None:
     """Write the snapshot of both to the descriptor ``new``, down to the disk."""
     news = decode(learnt, issuer=None)
-    held = memoryview(mmap.mmap(old, 0, access=mmap.ACCESS_READ))
+    held = mmap.mmap(old, 0, access=mmap.ACCESS_READ)
     base = decode(held, issuer=news.issuer).base.without(news.pruned_by)
     merged = replace(news, base=in_one_go(base.with_ids(news.base)))
     with os.fdopen(new, "wb", closefd=False) as file:

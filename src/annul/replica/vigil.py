@@ -16,7 +16,8 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from annul.core.events import Fresh, Stale
-from annul.errors import TokenRejected
+from annul.core.verifier import recheck
+from annul.errors import TokenRejected, UnknownKey
 from annul.portal import portal
 from annul.replica.causes import stale
 from annul.replica.freshness import answers_late, is_open, prolonged
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from annul.core.verifier import Verifier
     from annul.errors import AnnulError
     from annul.replica.freshness import Moment, Window
+    from annul.replica.late import Late
     from annul.replica.watch import Held, Watch
 
     Ended = tuple[Watch, Held | None, AnnulError]
@@ -60,6 +62,7 @@ class Vigil:
         window: Callable[[], Window],
         max_staleness: float,
         accept_for: float,
+        late: Late,
         now: Callable[[], Moment],
         tell: Callable[[Event], object] | None = None,
     ) -> None:
@@ -67,6 +70,7 @@ class Vigil:
         self._verifier = verifier
         self._window = window
         self._accept_for = accept_for
+        self._late = late
         self._now = now
         self._tell = tell
         self._tick = min(max_staleness / _LOOKS_PER_STALENESS, _LONGEST_PAUSE)
@@ -80,18 +84,34 @@ class Vigil:
 
     # --- from any thread --------------------------------------------------------------
 
-    def start(self) -> Watches:
+    def start(self) -> Vigil:
         """Begin, unless that is going on already. Raises ``Unavailable`` at the process's end."""
         with self._lock:
             if self._running is None:
                 self._running = portal.submit(self.run())
         self._wake()  # it may be waiting for longer than a new watch can
-        return self.watches
+        return self
 
     def close(self) -> None:
         """Look no more. Whoever waits for a watch is told that the replica is closed."""
         self.stop()
         self._end_all("closed")
+
+    def check(self, held: Held) -> None:
+        """Raise what ``verify`` would say now of what is held."""
+        # As there: the window before the look-ups, the clocks after them.
+        window = self._window()
+        unknown = None
+        try:
+            recheck(self._verifier, held.token, held.binding)
+        except UnknownKey as error:
+            unknown = error
+        now = self._now()
+        if not is_open(window, now):
+            if unknown is not None or not self._late.accepts(window, now):
+                raise stale(window.cause)
+        elif unknown is not None:
+            raise unknown
 
     def stop(self) -> None:
         """Look no more. Takes no lock: garbage may be collected inside any."""
@@ -196,7 +216,7 @@ class Vigil:
             for watch in watches[start : start + _AT_ONCE]:
                 held = watch.held
                 try:
-                    self._verifier.verify(held.raw, held.binding)
+                    recheck(self._verifier, held.token, held.binding)
                 except TokenRejected as error:
                     refused.append((watch, held, error))
                 else:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from annul.core.claims import VerifiedToken
-    from annul.replica.watches import Watches
+    from annul.replica.vigil import Vigil
 
 __all__ = ["Held", "Watch", "wake"]
 
@@ -25,11 +25,10 @@ Verify = Callable[[Any, Any], "VerifiedToken"]
 
 
 class Held(NamedTuple):
-    """What a watch holds: a token as it came, what was proven with it, and what it says."""
+    """What a watch holds: a token, and what was proven with it."""
 
-    raw: str | bytes
-    binding: Mapping[str, str] | None
     token: VerifiedToken
+    binding: Mapping[str, str] | None
 
 
 class Watch:
@@ -57,17 +56,17 @@ class Watch:
         "_futures",
         "_task",
         "_verify",
-        "_watches",
+        "_vigil",
         "held",
         "reason",
     )
 
-    def __init__(self, verify: Verify, begin: Callable[[Watch], Watches], held: Held) -> None:
+    def __init__(self, verify: Verify, begin: Callable[[], Vigil], held: Held) -> None:
         self.held = held
         self.reason: AnnulError | None = None
         self._verify = verify
         self._begin = begin
-        self._watches: Watches | None = None
+        self._vigil: Vigil | None = None
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
         self._cancelled = False
@@ -82,18 +81,20 @@ class Watch:
         return self.held.token
 
     def check(self) -> VerifiedToken:
-        """Return the token if it is good at this moment, as ``verify`` judges; raise otherwise.
+        """Return the token if it is good at this moment; raise what ``verify`` would otherwise.
 
         For what must not happen a moment too late: a watch is told that its token has ended, and
         ``check`` looks.
         """
+        vigil = self._inside()
         if self.reason is not None:
             raise self.reason
-        return self._verify(self.held.raw, self.held.binding)
+        vigil.check(self.held)
+        return self.held.token
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait in this thread until the watch has ended, at most ``timeout`` s; say whether."""
-        with self._inside().lock:
+        with self._inside().watches.lock:
             if self.reason is not None:
                 return True
             event = self._event = self._event or threading.Event()
@@ -103,14 +104,14 @@ class Watch:
     async def ended(self) -> AnnulError:
         """Wait until the watch has ended, and return the reason. Any number of tasks may wait."""
         future = asyncio.get_running_loop().create_future()
-        with self._inside().lock:
+        with self._inside().watches.lock:
             if self.reason is not None:
                 return self.reason
             self._futures = [*(self._futures or ()), future]
         try:
             await future
         finally:
-            with self._inside().lock:
+            with self._inside().watches.lock:
                 self._futures = [each for each in self._futures or () if each is not future]
         assert self.reason is not None  # noqa: S101 - that is what wakes the future
         return self.reason
@@ -122,36 +123,36 @@ class Watch:
         ``verify`` does, and ``ClaimMismatch`` for a token of another session, subject or client:
         the one before is still watched then. Raises the reason if the watch has ended.
         """
-        watches = self._inside()
+        vigil = self._inside()
         if self.reason is not None:
             raise self.reason
         binding = self.held.binding if binding is None else binding
-        held = Held(token, binding, self._verify(token, binding))
+        held = Held(self._verify(token, binding), binding)
         if (claim := _difference(self.held.token, held.token)) is not None:
             raise ClaimMismatch("this token is not of the session that is watched", claim=claim)
-        watches.enter(self, held)
-        self._judge(watches)
+        vigil.watches.enter(self, held)
+        self._judge(vigil)
         return held.token
 
     # --- the block --------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        if self._watches is not None:
+        if self._vigil is not None:
             raise InvalidRequest("a watch is for one block; make another one")
-        watches = self._watches = self._begin(self)
-        watches.enter(self, self.held)
-        self._judge(watches)
+        vigil = self._vigil = self._begin()
+        vigil.watches.enter(self, self.held)
+        self._judge(vigil)
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        self._inside().leave(self)
+        self._inside().watches.leave(self)
 
-    def _judge(self, watches: Watches) -> None:
+    def _judge(self, vigil: Vigil) -> None:
         """Raise if what is held has been refused since it was verified."""
         try:
             self.check()
         except AnnulError as error:
-            watches.end([(self, None, error)])
+            vigil.watches.end([(self, None, error)])
             raise
 
     async def __aenter__(self) -> Self:
@@ -178,10 +179,10 @@ class Watch:
             if ours and kind is asyncio.CancelledError and self.reason is not None:
                 raise self.reason from error
 
-    def _inside(self) -> Watches:
-        if self._watches is None:
+    def _inside(self) -> Vigil:
+        if self._vigil is None:
             raise InvalidRequest("begin the watch first: async with replica.watch(…)")
-        return self._watches
+        return self._vigil
 
     # --- being ended ------------------------------------------------------------------
 

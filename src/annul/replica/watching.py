@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 from annul.replica.watch import Held, Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from annul.core.claims import VerifiedToken
     from annul.replica.vigil import Vigil
-    from annul.replica.watches import Watches
 
 __all__ = ["Watching"]
 
@@ -21,11 +20,7 @@ class Watching:
 
     _vigil: Vigil
 
-    if TYPE_CHECKING:  # of the whole
-
-        def verify(
-            self, token: str | bytes, binding: Mapping[str, str] | None = None
-        ) -> VerifiedToken: ...
+    verify: Callable[..., VerifiedToken]
 
     def watch(self, token: str | bytes, binding: Mapping[str, str] | None = None) -> Watch:
         """Verify as ``verify`` does, and return a watch for a block that lasts.
@@ -40,9 +35,8 @@ class Watching:
             async with replica.watch(raw):
                 async for message in websocket: ...
         """
-        held = Held(token, binding, self.verify(token, binding))
-        return Watch(self.verify, self._look_after, held)
+        return Watch(self.verify, self._look_after, Held(self.verify(token, binding), binding))
 
-    def _look_after(self, _watch: Watch) -> Watches:
+    def _look_after(self) -> Vigil:
         # Of the replica as it is now, which after a fork is another one than it was.
         return self._vigil.start()
