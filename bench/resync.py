@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["resync"]
 
-_AT_ONCE = 5000
+_AT_ONCE = 1000
 
 
 def resync(_file: Path, count: int) -> list[Any]:

@@ -118,7 +118,7 @@ def test_what_is_given_back_is_what_it_was_and_comes_once(story: Story) -> None:
         else:
             assert entry.expires_at is not None
             assert entry.expires_at >= before.expires_at
-    assert story.stage.ask(lambda store: store.offers()) == ()
+    eventually(lambda: story.stage.ask(lambda store: store.offers()) == ())
 
 
 def test_a_revocation_after_the_loss_covers_sessions_from_before_it(story: Story) -> None:
@@ -223,3 +223,24 @@ def signs_well(authority: annul.Authority, replica: annul.Replica) -> bool:
     except annul.StoreUnavailable:
         return False
     return outcome(replica.verify, token) == ACCEPTED
+
+
+def test_a_backup_does_not_lower_what_verifiers_were_allowed(stage: Stage) -> None:
+    if stage.kind != "sqlite":
+        pytest.skip("a backup of a file, made and put back")
+    authority = stage.authority()
+    loss = ROLLBACKS["sqlite-overwritten"](stage, None)
+    loss.remember()
+    authority.close()
+    authority = stage.authority(horizon=60.0, access_ttl=3600)
+
+    loss.lose()
+
+    def limits() -> tuple[float, int]:
+        identity = stage.ask(lambda store: store.identity())
+        assert identity is not None
+        return identity.horizon, identity.longest_token
+
+    eventually(lambda: limits() == (60.0, 3600))
+    with pytest.raises(annul.NotYetConfirmed):
+        authority.revoke(annul.SubjectId("alice"), wait=True, timeout=0.5)

@@ -168,3 +168,23 @@ def test_a_silent_lease_that_is_removed_is_written_anew_by_the_next_renewal(stag
     stage.ask(expel_all)
     eventually(lambda: ours <= lease_ids(stage))
     await_fresh(replica)
+
+
+def test_a_lease_that_was_given_up_is_never_taken_up_again(stage: Stage) -> None:
+    authority = stage.authority()
+    faulty = Faulty(stage.url)
+    with replica_of(faulty, DELTA) as replica:
+        (before, _) = replica.own_lease
+        faulty.broken.set()
+        authority.revoke(annul.SubjectId("somebody"))
+        # Only once it may not answer any more does it give its lease back.
+        eventually(lambda: before not in lease_ids(stage))
+        assert not replica.fresh
+        faulty.broken.clear()
+        await_fresh(replica)
+
+        # So a message of that kind that was held up on its way takes nothing away.
+        (after, _) = replica.own_lease
+        assert after != before
+        assert after in lease_ids(stage)
+        assert before not in lease_ids(stage)

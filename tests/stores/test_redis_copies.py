@@ -47,6 +47,19 @@ def test_a_node_that_was_not_counted_makes_it_unsafe() -> None:
         Copies(3).check_all([1, 3, info(3)], "here")
 
 
+def test_somebody_who_follows_in_the_place_of_a_node_is_not_counted_for_it() -> None:
+    line = b"slave%d:ip=10.0.0.%d,port=6379,state=%s,offset=1,lag=0\r\n"
+    one, two = Host("10.0.0.1", 6379), Host("10.0.0.2", 6379)
+
+    def told(*replicas: tuple[int, bytes]) -> bytes:
+        return info(2) + b"".join(line % (n, *said) for n, said in enumerate(replicas))
+
+    Copies(3).check_all([1, 2, told((1, b"online"), (2, b"online"))], "here", [one, two])
+    for other in (told((1, b"online"), (9, b"online")), told((1, b"online"), (2, b"wait_bgsave"))):
+        with pytest.raises(StoreUnavailable):
+            Copies(3).check_all([1, 2, other], "here", [one, two])
+
+
 @pytest.mark.parametrize("answer", [b"role:master\r\n", ResponseError("NOPERM"), None])
 def test_a_server_that_does_not_tell_its_replicas_is_unsafe(answer: object) -> None:
     with pytest.raises(UnsafeStore):

@@ -334,6 +334,40 @@ def test_a_store_that_gets_more_nodes_goes_on_in_a_new_epoch(sentinels: Sentinel
     play(story())
 
 
+def test_a_stranger_is_not_counted_for_a_node_that_is_down(
+    cluster: Cluster, own_redis: RedisServer
+) -> None:
+    async def story() -> None:
+        async with opened(with_timeout(cluster.url, 0.5), found=True) as store:
+            await store.append([sample_draft(Kind.TOKEN, "x")])
+            primary, replica = cluster.shard_of("annul")
+            replica.kill()
+            tell(own_redis, "REPLICAOF", primary.host, str(primary.port))
+            eventually(lambda: f"port={own_redis.port}" in tell(primary, "INFO", "replication"))
+            deadline = asyncio.get_running_loop().time() + 2.0
+            while asyncio.get_running_loop().time() < deadline:
+                with pytest.raises(StoreUnavailable):
+                    await store.append([sample_draft(Kind.TOKEN, "y")])
+
+    play(story())
+
+
+def test_an_authority_that_waits_for_fewer_nodes_than_there_are_acknowledges_nothing(
+    sentinels: Sentinels,
+) -> None:
+    alone = f"redis://127.0.0.1:{sentinels.primary.port}/0?failover=never"
+
+    async def story() -> None:
+        async with opened(alone, found=True) as before:
+            await before.append([sample_draft(Kind.TOKEN, "a")])
+            async with opened(sentinels.url, found=True):
+                pass
+            with pytest.raises(UnsafeStore):
+                await before.append([sample_draft(Kind.TOKEN, "b")])
+
+    play(story())
+
+
 def test_a_replica_learns_from_the_store_how_many_nodes_there_are(hasty: Sentinels) -> None:
     uncounted = hasty.url.replace("?nodes=3", "?timeout=0.5")
 

@@ -6,7 +6,6 @@ import asyncio
 import sqlite3
 import tempfile
 from contextlib import closing
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -92,7 +91,8 @@ class AuthorityMachine(RuleBasedStateMachine):
     def url(self) -> str:
         raise NotImplementedError
 
-    def lose_confirmation(self, sid: str) -> None:
+    def lose_confirmation(self, sid: str) -> bool:
+        """Have the store say that nobody may have heard of a rotation, if it can."""
         raise NotImplementedError
 
     def run(self, verb: Coroutine[Any, Any, T]) -> T:
@@ -159,8 +159,7 @@ class AuthorityMachine(RuleBasedStateMachine):
             self.clock.advance(pause)
             self.refresh(life, back)
             if life.generation and not confirmed:
-                life.confirmed = False
-                self.lose_confirmation(life.sid)
+                life.confirmed = not self.lose_confirmation(life.sid)
 
     def refresh(self, life: Life, back: int) -> None:
         presented = max(0, life.generation - back)
@@ -333,19 +332,18 @@ class MemoryMachine(AuthorityMachine):
     def url(self) -> str:
         return f"memory://model-{next(_NUMBERS)}"
 
-    def lose_confirmation(self, sid: str) -> None:
-        sessions = self.authority._store._open().sessions  # type: ignore[attr-defined]  # of the store in memory
-        if sid in sessions:
-            sessions[sid] = replace(sessions[sid], confirmed=False)
+    def lose_confirmation(self, sid: str) -> bool:
+        return False  # what is in memory is confirmed
 
 
 class SQLiteMachine(AuthorityMachine):
     def url(self) -> str:
         return f"sqlite:///{Path(self.folder.name) / 'annul.db'}"
 
-    def lose_confirmation(self, sid: str) -> None:
+    def lose_confirmation(self, sid: str) -> bool:
         with closing(sqlite3.connect(Path(self.folder.name) / "annul.db", timeout=10)) as db, db:
             db.execute("UPDATE sessions SET confirmed = 0 WHERE sid = ?", (sid,))
+        return True
 
 
 def plays(examples: int) -> settings:

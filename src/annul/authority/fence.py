@@ -75,6 +75,7 @@ class Fence:
         self._own_lease = own_lease
         self._clock = clock
         self._seen: dict[str, _Sight] = {}
+        self._largest = 0.0
 
     def now(self) -> float:
         """Return the time by the fence's own clock."""
@@ -145,4 +146,6 @@ class Fence:
         identity = await self._store.identity()
         if identity is None:
             raise StoreUnavailable("the store has been emptied meanwhile; revoke again")
-        return identity.horizon
+        # A backup may say less than verifiers were allowed since it was made.
+        self._largest = max(self._largest, identity.horizon)
+        return self._largest

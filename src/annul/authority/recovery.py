@@ -9,6 +9,7 @@ never too few. An unblock is not given back, because what it lifts cannot be pro
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from annul.core.events import StoreLost, StoreRestored
@@ -79,7 +80,12 @@ class Recovery:
                 log.error("another store stands in the place of the one that was opened; reopen it")
             self._replaced = True
             return 0
-        self._identity = identity
+        known = _grown(identity, self._identity)
+        if known != identity:
+            # A backup that was put back; whoever was allowed more may still be there.
+            log.error("the store had forgotten how long to remember; it is told again")
+            known = await self._store.found(known, self._clock())
+        self._identity = known
         await self._rotation.restore(self._replica.keys_version)
         offers = await self._store.offers()
         for begin in range(0, len(offers), _AT_ONCE):
@@ -145,3 +151,13 @@ class Recovery:
             lasting=entry.kind in LASTING,
             proof=entry.proof,
         )
+
+
+def _grown(one: Identity, two: Identity) -> Identity:
+    """Return the first identity with the larger limits of both: they only ever grow."""
+    return replace(
+        one,
+        horizon=max(one.horizon, two.horizon),
+        longest_token=max(one.longest_token, two.longest_token),
+        longest_session=max(one.longest_session, two.longest_session),
+    )

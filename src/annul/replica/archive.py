@@ -56,6 +56,9 @@ _QUICKLY = 5_000
 # A real pause: while threads only take turns at the interpreter's lock without one, a thread that
 # waits for it can go without for hundreds of milliseconds.
 _PAUSE = 0.0005
+# Not more often than this, because a thread that verifies without a break gives the lock back only
+# after the interpreter's switch interval, 5 ms; and often enough that it need not ask for it.
+_STINT = 0.002
 _DONE = object()
 
 
@@ -315,17 +318,26 @@ async def read_on(
 
 async def _paced(steps: Generator[None, None, T]) -> T:
     """Return what steps come to, and let everybody else run between them."""
+    until = time.monotonic() + _STINT
     while True:
         try:
             next(steps)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]  # what this generator returns
-        await asyncio.sleep(_PAUSE)
+        until = await _pause_after(until)
 
 
 async def _pieces(snapshot: Snapshot) -> list[bytes | memoryview]:
-    pieces = []
+    pieces, until = [], time.monotonic() + _STINT
     for piece in encode(snapshot):
         pieces.append(piece)
-        await asyncio.sleep(_PAUSE)
+        until = await _pause_after(until)
     return pieces
+
+
+async def _pause_after(until: float) -> float:
+    """Let everybody else run if the stint is over; return when the next one is, or this one."""
+    if time.monotonic() < until:
+        return until
+    await asyncio.sleep(_PAUSE)
+    return time.monotonic() + _STINT

@@ -267,8 +267,12 @@ class Follower(Reading):
                 # A clock that is set right again must not open it without a lease.
                 with self._learning:
                     self.window = shut(self.window)
+                released, self._lease_id = self._lease_id, self._entropy(9).hex()
+                # Another lease from now on: should the release be held up on its way, it must not
+                # take one away by which this replica answers again.
+                self._listing = Listing()
                 async with asyncio.timeout(self._max_staleness):
-                    await reader.release(self._lease_id)
+                    await reader.release(released)
         except (AnnulError, TimeoutError):
             log.debug("the store is out of reach; the lease just falls silent")
         finally:

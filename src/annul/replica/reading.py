@@ -72,6 +72,7 @@ class Reading:
         self._keys = TrustedKeys(verifier, fixed=fixed_keys)
         self._lineage: str | None = None
         self._lost = False
+        self._unsure_of_keys = False
         self._offering = Offering()
         self._progress = progress
         self._learnt = learnt
@@ -212,8 +213,10 @@ class Reading:
             self.learn_keys(await reader.published_keys())
 
     async def _read_keys(self, reader: LogReader, renewal: Renewal) -> None:
-        if renewal.keys_version != self._keys.version and not self._keys.fixed:
+        is_known = renewal.keys_version == self._keys.version and not self._unsure_of_keys
+        if not is_known and not self._keys.fixed:
             self.learn_keys(await reader.published_keys())
+            self._unsure_of_keys = False
 
     async def _offer(self, reader: LogReader) -> None:
         """Give back what the store has lost, if it is time to."""
@@ -228,6 +231,8 @@ class Reading:
         if not answer.pruned:
             self._alarm("the store lost entries; keeping every revocation known before")
             self._lost = True
+            # Two servers may have given one number to two keyrings.
+            self._unsure_of_keys = True
         self._denylist.watermark = None
 
     def _belongs_to(self, lineage: str) -> None:

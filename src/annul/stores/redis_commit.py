@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from annul.errors import Misconfigured, StoreUnavailable
+from annul.errors import Misconfigured, StoreUnavailable, UnsafeStore
 from annul.stores.redis_copies import ALONE, Copies
 from annul.stores.redis_safety import (
     QUESTIONS,
@@ -15,10 +15,12 @@ from annul.stores.redis_safety import (
     check_usable,
     facts_from,
 )
+from annul.stores.redis_scripts import key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from annul.stores.redis_lane import Command
     from annul.stores.redis_link import Link
     from annul.stores.redis_safety import Facts
     from annul.stores.redis_scripts import Script
@@ -38,6 +40,7 @@ class Commits:
         self._allow_volatile = allow_volatile
         self._checked_at = float("-inf")
         self._copies: Copies | None = None
+        self._named: tuple[Host, ...] = ()
 
     @property
     def nodes(self) -> int:
@@ -66,6 +69,7 @@ class Commits:
             check_durable(facts, self._link.address.place)
             others = await self._others()
             check_others(others, nodes, self._link.address.place)
+            self._named = tuple(others)
             silent = [str(host) for host, known in others.items() if not known]
             if silent or len(others) < nodes - 1:
                 raise StoreUnavailable(
@@ -86,12 +90,16 @@ class Commits:
         now = asyncio.get_running_loop().time()
         is_due = not self._allow_volatile and now - self._checked_at >= _CHECK_EVERY
         waits = copies.for_all(address.prefix, self._milliseconds())
-        also = (*waits, *(QUESTIONS if is_due else ()))
+        also: tuple[Command, ...] = (
+            *waits,
+            ("HGET", key(address.prefix, "meta"), "nodes"),
+            *(QUESTIONS if is_due else ()),
+        )
         answers = await self._link.call_and(script, arguments, also)
-        told = 1 + len(waits)
-        answer, *confirmed = self._link.checked(answers[:told])
+        (answer,) = self._link.checked(answers[:1])
+        confirmed, counted, told = answers[1 : len(waits) + 1], answers[len(waits) + 1], 2
         try:
-            copies.check_all(confirmed, address.place)
+            copies.check_all(self._link.checked(confirmed), address.place, self._named)
         except StoreUnavailable:
             if not self._allow_volatile:
                 # Somebody's settings may be why.
@@ -99,14 +107,21 @@ class Commits:
             # And this may be a primary that has been replaced and cut off from the others.
             self._link.forget()
             raise
+        if isinstance(counted, bytes) and int(counted) != self.nodes:
+            raise UnsafeStore(
+                f"{address.place} is kept on {int(counted)} nodes by now, and this authority waits"
+                f" for {self.nodes}: open it again with nodes={int(counted)}"
+            )
         if is_due:
-            await self._check_setup(answers[told:])
+            await self._check_setup(answers[len(waits) + told :])
             self._checked_at = now
         return answer
 
     async def _check_setup(self, answers: Sequence[Any]) -> None:
         check_durable(self._facts(answers), self._link.address.place)
-        check_others(await self._others(), self.nodes, self._link.address.place)
+        others = await self._others()
+        check_others(others, self.nodes, self._link.address.place)
+        self._named = tuple(others)
 
     async def _wanted(self) -> Copies:
         if self.nodes == 1:

@@ -11,6 +11,7 @@ So it goes out together with the write, and what it answers is compared.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from redis.exceptions import ResponseError
 
 from annul.errors import StoreUnavailable, UnsafeStore
 from annul.stores.redis_scripts import key
+from annul.stores.redis_url import Host
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from annul.stores.redis_lane import Command
 
 __all__ = ["ALONE", "Copies"]
+
+_A_REPLICA = re.compile(r"slave[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +58,11 @@ class Copies:
             waits += (("WAITAOF", 1, self.nodes - 1, milliseconds),)
         return (("INCR", key(prefix, "pulse")), *waits, ("INFO", "replication"))
 
-    def check_all(self, answers: Sequence[Any], place: str) -> None:
+    def check_all(self, answers: Sequence[Any], place: str, named: Sequence[Host] = ()) -> None:
         """Raise ``StoreUnavailable`` unless every node has the write.
+
+        ``named`` are those that may be promoted: each of them has to be among those that follow,
+        for somebody else may be following in the place of one.
 
         Raises ``UnsafeStore`` if there are more nodes than were counted on: one that has not been
         waited for could be promoted.
@@ -63,7 +70,7 @@ class Copies:
         if self.nodes == 1:
             return
         _, *waited, info = answers
-        replicas = _connected(info)
+        online, replicas = _connected(info)
         if replicas >= self.nodes:
             raise UnsafeStore(
                 f"{place} has {replicas} replicas, one of which may be promoted without what was"
@@ -71,9 +78,15 @@ class Copies:
             )
         # WAIT counts replicas; WAITAOF says whether it is on disk here, and on how many replicas.
         here, there = waited[-1] if self.synced else (1, waited[-1])
-        if here < 1 or min(there, waited[0]) < self.nodes - 1:
+        there = min(there, waited[0])
+        if here < 1 or there < self.nodes - 1:
             raise StoreUnavailable(
                 f"only {here + there} of {self.nodes} nodes of {place} have it so far; all must"
+            )
+        if missing := set(named) - online:
+            raise StoreUnavailable(
+                f"{', '.join(map(str, sorted(missing)))} may be promoted but does not follow"
+                f" {place}; somebody else does in its place"
             )
 
     def for_most(self, milliseconds: int) -> tuple[Command, ...]:
@@ -92,11 +105,20 @@ ALONE = Copies()
 """The copies of a server that stands alone: what it has is all there is."""
 
 
-def _connected(info: object) -> int:
+def _connected(info: object) -> tuple[set[Host], int]:
+    """Return which replicas are up to date, and how many there are of any kind."""
     if isinstance(info, ResponseError) or not isinstance(info, bytes):
         raise UnsafeStore("allow this user INFO: it tells which replicas there are")
+    online: set[Host] = set()
+    count = None
     for line in info.decode(errors="replace").splitlines():
         name, _, value = line.partition(":")
         if name == "connected_slaves":
-            return int(value)
-    raise UnsafeStore("this server does not tell how many replicas it has")
+            count = int(value)
+        elif _A_REPLICA.fullmatch(name):
+            told = dict(part.split("=", 1) for part in value.split(",") if "=" in part)
+            if told.get("state") == "online":
+                online.add(Host(told["ip"], int(told["port"])))
+    if count is None:
+        raise UnsafeStore("this server does not tell how many replicas it has")
+    return online, count
