@@ -176,57 +176,6 @@ class Gaps(NamedTuple):
         return self.found[-rank - 1] if rank < len(self.found) else _SHORT
 
 
-class Gaps(NamedTuple):
-    """Times between two verifications of one thread that lie further apart than ``_SHORT``.
-
-    ``waited`` are those of them in which the system has not taken the processor away.
-    """
-
-    asked: int
-    found: list[float]
-    waited: list[float]
-
-    @property
-    def nearly_all(self) -> float:
-        """The time that 9,999 of 10,000 verifications do not take."""
-        rank = self.asked // 10_000
-        return self.found[-rank - 1] if rank < len(self.found) else _SHORT
-
-
-class Gaps(NamedTuple):
-    """Times between two verifications of one thread that lie further apart than ``_SHORT``.
-
-    ``waited`` are those of them in which the system has not taken the processor away.
-    """
-
-    asked: int
-    found: list[float]
-    waited: list[float]
-
-    @property
-    def nearly_all(self) -> float:
-        """The time that 9,999 of 10,000 verifications do not take."""
-        rank = self.asked // 10_000
-        return self.found[-rank - 1] if rank < len(self.found) else _SHORT
-
-
-class Gaps(NamedTuple):
-    """Times between two verifications of one thread that lie further apart than ``_SHORT``.
-
-    ``waited`` are those of them in which the system has not taken the processor away.
-    """
-
-    asked: int
-    found: list[float]
-    waited: list[float]
-
-    @property
-    def nearly_all(self) -> float:
-        """The time that 9,999 of 10,000 verifications do not take."""
-        rank = self.asked // 10_000
-        return self.found[-rank - 1] if rank < len(self.found) else _SHORT
-
-
 def gaps(
     verify: Callable[[str], object],
     tokens: list[str],
@@ -261,6 +210,8 @@ def gap_rows(what: str, gaps: Gaps) -> list[Any]:
     print(f"{what}: {late} gaps over 5 ms, longest {longest} ms", file=sys.stderr)
     return [
         row(f"longest pause, {what}", max(gaps.found, default=_SHORT) * 1e3, "ms", ""),
-        row("  the processor not taken away", max(gaps.waited, default=_SHORT) * 1e3, "ms", "aim 5"),
+        row(
+            "  the processor not taken away", max(gaps.waited, default=_SHORT) * 1e3, "ms", "aim 5"
+        ),
         row("  99.99 % of the verifications", gaps.nearly_all * 1e3, "ms", ""),
     ]

@@ -22,6 +22,8 @@ FAMILIES = {
     "DPOP": 17,
     "FGP": 1,
     "MTLS": 4,
+    "RT": 10,
+    "SEEN": 20,
     "SESS": 6,
 }
 

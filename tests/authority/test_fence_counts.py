@@ -197,9 +197,7 @@ def test_the_time_out_counts_by_the_same_clock(store: MemoryStore) -> None:
 
 
 def test_a_store_that_was_emptied_meanwhile_confirms_nothing(store: MemoryStore) -> None:
-    fence = Fence(
-        store, listed_for=lambda: 1e9, own_lease=lambda: ("a", 1), clock=FixedClock(0.0)
-    )
+    fence = Fence(store, listed_for=lambda: 1e9, own_lease=lambda: ("a", 1), clock=FixedClock(0.0))
     with pytest.raises(annul.StoreUnavailable):
         asyncio.run(fence.wait(RECEIPT, began=0.0, timeout=5.0))
 

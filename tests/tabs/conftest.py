@@ -10,18 +10,19 @@ import pytest
 
 from tests.postgres_server import PostgresServer, postgres_server
 from tests.servers import RedisServer, own_redis, redis_server, shared_redis
-from tests.stage import Stage, _stage, stage
+from tests.stage import Stage, _stage, file_stage, timed_stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
 __all__ = [
+    "file_stage",
     "own_redis",
     "postgres_server",
     "redis_server",
     "shared_redis",
-    "stage",
+    "timed_stage",
 ]
 
 _OTHERS = (

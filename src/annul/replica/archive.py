@@ -257,12 +257,13 @@ class Archive:
     async def _settle(self, entries: list[Revocation]) -> None:
         # Few at a time in this list too: letting go of many objects at once takes long.
         entries.reverse()
+        until = time.monotonic() + _STINT
         while (old := len(entries) - self._youngest) > 0:
             piece = entries[-min(old, _AT_ONCE) :]
             del entries[-len(piece) :]
             with self.lock:
                 self._denylist.settle(piece)
-            await asyncio.sleep(_PAUSE)
+            until = await _pause_after(until)
 
     def prune_soon(self, now: float) -> None:
         """Let the denylist forget what expired before ``now``, at once if that is quickly done."""
@@ -275,11 +276,11 @@ class Archive:
     async def prune(self, now: float) -> None:
         """Let the denylist forget what expired before ``now``, by store time, a few at a time."""
         steps = self._denylist.pruning(now)
-        left = True
+        left, until = True, time.monotonic() + _STINT
         while left:
             with self.lock:
                 left = next(steps, _DONE) is not _DONE
-            await asyncio.sleep(_PAUSE)
+            until = await _pause_after(until)
 
     # --- at the end -------------------------------------------------------------------
 
