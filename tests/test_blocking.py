@@ -64,7 +64,6 @@ VERBS: dict[str, Callable[[annul.Authority], object]] = {
     "keys": lambda authority: authority.keys(),
     "jwks": lambda authority: authority.jwks(),
     "require_refresh": lambda authority: authority.require_refresh("alice"),
-    "restart_session": lambda authority: authority.restart_session("v1."),
     "end_others": lambda authority: authority.end_others("a.b.c"),
     "close": lambda authority: authority.close(),
 }

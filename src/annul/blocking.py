@@ -75,7 +75,6 @@ class Authority:
     block = _blocking(AsyncAuthority.block)
     unblock = _blocking(AsyncAuthority.unblock)
     require_refresh = _blocking(AsyncAuthority.require_refresh)
-    restart_session = _blocking(AsyncAuthority.restart_session)
     rotate_keys = _blocking(AsyncAuthority.rotate_keys)
     import_key = _blocking(AsyncAuthority.import_key)
     export_key = _blocking(AsyncAuthority.export_key)

@@ -8,7 +8,7 @@ from annul.authority.sessions import check_names
 from annul.authority.witness import address_of
 from annul.core.events import LoginRefused, Logout
 from annul.core.handle import looks_like_handle
-from annul.core.revocation import Kind, Reason, RevocationReceipt, identifier
+from annul.core.revocation import Kind, RevocationReceipt, identifier
 from annul.errors import LoginThrottled
 
 if TYPE_CHECKING:
@@ -148,44 +148,6 @@ class SessionVerbs:
             reason=ends.reason.value,
         )
         return await self._revocations.write([ends], events=[event])
-
-    async def restart_session(
-        self,
-        refresh_token: str,
-        *,
-        client_id: str | None = None,
-        jkt: str | None = None,
-        scope: str | None = None,
-        claims: ClaimsSource | None = None,
-        auth_time: float | None = None,
-        address: str | None = None,
-    ) -> Grant:
-        """Put a session with a new id in the place of the one that a refresh token belongs to.
-
-        For when somebody gets more rights, or has proven once more who they are: whatever knew the
-        old session is worth nothing afterwards. The new one has the subject, client, device and
-        binding of the old one, and ``scope`` and ``claims`` (as for ``refresh``) where they are
-        given. With ``auth_time`` its time-outs begin anew; otherwise they go on. The old session
-        is ended (``superseded``) before this returns.
-
-        Raises what ``refresh`` raises. After ``StoreUnavailable`` the old token may be presented
-        again.
-        """
-        address = address_of(address)
-        await self._witness.ready()
-        await self._catch_up()
-        grant, before = await self._sessions.restart(
-            refresh_token,
-            client_id=client_id,
-            jkt=jkt,
-            scope=scope,
-            claims=claims,
-            auth_time=auth_time,
-            address=address,
-        )
-        ends = self._revocations.draft(Kind.SESSION, before, reason=Reason.SUPERSEDED)
-        await self._revocations.write([ends])
-        return grant
 
     async def sessions(
         self, subject: str, *, current: str | None = None

@@ -120,7 +120,6 @@ def test_while_the_disk_is_full_nothing_is_given_out_and_everything_can_be_taken
     for give in (
         lambda: authority.login("bob", client_id="web"),
         lambda: authority.refresh(grants[1].refresh_token),
-        lambda: authority.restart_session(grants[1].refresh_token),
         lambda: authority.unblock("alice"),
         authority.rotate_keys,
         lambda: authority.export_key(authority.keys()[0].kid),

@@ -151,57 +151,6 @@ def test_a_dry_run_has_nothing_to_count_and_replicas_tell_the_kind(stage: Stage)
     assert Kind.CLAIMS in {entry.kind for entry in authority.replica._verifier.denylist.recent()}
 
 
-# --- a session in the place of another ------------------------------------------------
-
-
-def test_a_restarted_session_has_another_id_and_the_old_one_is_over(stage: Stage) -> None:
-    authority, replica = stage.authority(), stage.replica()
-    grant = authority.login(
-        "alice", client_id="web", scope="read", claims=roles("reader"), device="Firefox"
-    )
-
-    after = authority.restart_session(
-        grant.refresh_token, scope="read write", claims=lambda _session: roles("admin")
-    )
-
-    await_outcome(replica.verify, after.access_token, ACCEPTED)
-    await_outcome(replica.verify, grant.access_token, "revoked")
-    assert after.session_id != grant.session_id
-    verified = replica.verify(after.access_token)
-    assert (verified.subject, verified.client_id) == ("alice", "web")
-    assert verified.scopes == {"read", "write"}
-    assert verified.claims["roles"] == ["admin"]
-    (session,) = authority.sessions("alice", current=after.session_id)
-    assert (session.session_id, session.device, session.current) == (
-        after.session_id,
-        "Firefox",
-        True,
-    )
-    with pytest.raises(annul.SessionEnded):
-        authority.refresh(grant.refresh_token)
-    assert authority.refresh(after.refresh_token).session_id == after.session_id
-
-
-def test_time_outs_begin_anew_only_for_who_has_proven_who_they_are(timed_stage: Stage) -> None:
-    from tests.stage import clock_of_now  # noqa: PLC0415 - a clock for this one
-
-    clock = clock_of_now()
-    authority = timed_stage.authority(clock=clock, session_ttl=1000, idle_ttl=500)
-    grant = authority.login("alice", client_id="web", auth_time=clock() - 5)
-    (first,) = authority.sessions("alice")
-    clock.advance(400)
-
-    grant = authority.restart_session(grant.refresh_token)
-    (went_on,) = authority.sessions("alice")
-    clock.advance(400)
-    authority.restart_session(grant.refresh_token, auth_time=clock())
-    (anew,) = authority.sessions("alice")
-
-    assert went_on.auth_time == first.auth_time
-    assert went_on.expires_at <= first.created_at + 1000
-    assert (anew.auth_time, anew.expires_at) == (clock(), clock() + 500)
-
-
 def test_only_the_session_that_asks_is_marked(stage: Stage) -> None:
     authority = stage.authority()
     one = authority.login("alice", client_id="web", claims={"amr": ["pwd", "otp"], "acr": "2"})

@@ -37,11 +37,9 @@ def _about(session: Session, at: float, address: str | None) -> _About:
     }
 
 
-def login_of(
-    session: Session, *, at: float, address: str | None, replaces: str | None = None
-) -> Login:
+def login_of(session: Session, *, at: float, address: str | None) -> Login:
     """Return the event of a session that has begun."""
-    return Login(**_about(session, at, address), replaces=replaces)
+    return Login(**_about(session, at, address))
 
 
 def login_refused(session: Session, *, at: float, address: str | None, code: str) -> LoginRefused:

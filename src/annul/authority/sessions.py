@@ -185,49 +185,6 @@ class Sessions:
             case Unknown():
                 raise InvalidGrant("this is not a refresh token of ours")
 
-    async def restart(
-        self,
-        token: str,
-        *,
-        client_id: str | None,
-        jkt: str | None,
-        scope: str | None,
-        claims: ClaimsSource | None,
-        auth_time: float | None,
-        address: str | None = None,
-    ) -> tuple[Grant, str]:
-        """Begin a session in the place of another; return its grant, and which is to be ended.
-
-        The token has to be good for a refresh, and is used up by this.
-        """
-        await self.refresh(token, client_id=client_id, jkt=jkt, claims=claims, address=address)
-        before = await self._store.family(handle.read(token, self._find_handle_key).digest)
-        if before is None:
-            raise SessionEnded("this session is over; log in again")
-        settings, now = self._settings, self._now()
-        family = handle.new_family(settings.entropy)
-        key_id, _secret = self._rotation.ring.secret(Purpose.HANDLE, now)
-        after = replace(
-            before,
-            sid=b64url_encode(settings.entropy(_SID_BYTES)),
-            family=handle.family_digest(family),
-            scope=before.scope if scope is None else check_scope(scope),
-            created_at=now,
-            last_seen=now,
-            # Whoever has just proven who they are begins anew; whoever has not goes on.
-            ends_at=before.ends_at if auth_time is None else now + settings.session_ttl,
-            auth_time=before.auth_time if auth_time is None else _auth_time(auth_time, now),
-            generation=0,
-            handle_key=key_id,
-            rotated_at=None,
-            confirmed=True,
-        )
-        outcome = await self._store.begin(after, floor=self._replica.highest)
-        if isinstance(outcome, Covered):
-            raise SessionEnded("this session is over; log in again")
-        await self._witness.record(login_of(after, at=now, address=address, replaces=before.sid))
-        return self._grant(outcome.session, family), before.sid
-
     async def _renew_claims(
         self, family: bytes, source: ClaimsSource
     ) -> tuple[Position | None, Mapping[str, Any] | None]:

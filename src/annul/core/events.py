@@ -96,11 +96,9 @@ class SessionEvent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login(SessionEvent):
-    """A session has begun. ``replaces`` is the id of the one in whose place it has been put."""
+    """A session has begun."""
 
     name: ClassVar[str] = "login"
-
-    replaces: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

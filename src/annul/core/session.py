@@ -169,6 +169,8 @@ def decide(
             rotated_at=now,
             last_seen=max(now, session.last_seen),
             as_of=as_of,
+            # Whoever cannot say so at once clears it.
+            confirmed=True,
             claims=session.claims if claims is None else claims,
         )
         return Rotated(successor, store_lost_data=presented > session.generation)

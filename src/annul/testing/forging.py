@@ -38,7 +38,13 @@ __all__ = ["AUDIENCE", "OMIT", "REFUSALS", "TokenForge"]
 
 AUDIENCE = "https://api.example"
 
-OMIT: Final = object()
+
+class _Omitted:
+    def __repr__(self) -> str:
+        return "OMIT"
+
+
+OMIT: object = _Omitted()
 """The value of a claim or a header member that is to be left out."""
 
 _HOUR = 3600
