@@ -71,7 +71,7 @@ def test_what_a_store_loses_is_noticed_given_back_and_never_accepted_again(store
     assert verdict.refill is not None
 
 
-@pytest.mark.parametrize("store", [parts.valkey_on_small_disk, parts.sqlite_on_small_disk])
+@pytest.mark.parametrize("store", [parts.valkey_on_small_disk])
 def test_a_full_disk_loses_nothing_and_acknowledges_nothing(store: Stage) -> None:
     played(store, stories.fill_disk)
 
