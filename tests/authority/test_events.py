@@ -44,9 +44,7 @@ class Heard:
         with contextlib.suppress(annul.RequestRefused):
             action()
         assert self.authority._authority._witness.settle(10.0)
-        # A busy machine may let a replica go stale in between; that is another story.
-        others = (events.Fresh, events.Stale)
-        return [event for event in told(self.queue) if not isinstance(event, others)]
+        return told(self.queue)
 
 
 def test_the_life_of_a_session_is_told(timed_stage: Stage) -> None:
@@ -92,7 +90,12 @@ def test_what_is_taken_back_is_told_with_reason_and_actor(stage: Stage) -> None:
     heard = Heard(stage)
     authority = heard.authority
     grant, other = (authority.login("alice", client_id="web") for _ in range(2))
-    (logout,) = heard.of(lambda: authority.logout(grant.access_token))
+    # A busy machine may let the replica go stale besides.
+    (logout,) = (
+        event
+        for event in heard.of(lambda: authority.logout(grant.access_token))
+        if isinstance(event, events.Logout)
+    )
     assert isinstance(logout, events.Logout)
     assert (logout.subject, logout.session_id) == ("alice", grant.session_id)
     (again,) = heard.of(lambda: authority.logout(grant.refresh_token))

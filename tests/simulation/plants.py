@@ -70,7 +70,7 @@ SEEDS: dict[str, tuple[int, ...]] = {
     "version_read_after_the_lookups": (0,),
     "wait_for_one_of_two": (13,),
     "wait_on_another_connection": (13,),
-    "wall_clock_only": (47,),
+    "wall_clock_only": (113,),
     "watermark_without_a_tag": (34,),
     "window_before_log": (41,),
     "window_taken_last": (7,),
