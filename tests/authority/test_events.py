@@ -40,6 +40,7 @@ class Heard:
 
     def of(self, action: Callable[[], object]) -> list[events.Event]:
         """Return the events of an action, which may be refused."""
+        assert self.authority._authority._witness.settle(10.0)  # what came before is told by then
         told(self.queue)
         with contextlib.suppress(annul.RequestRefused):
             action()
@@ -175,7 +176,7 @@ def test_a_store_that_lost_data_and_was_given_it_back_is_told_of(file_stage: Sta
     eventually(lambda: [event for event in heard if isinstance(event, events.StoreRestored)])
     (restored,) = (event for event in heard if isinstance(event, events.StoreRestored))
     assert restored.entries == 1
-    assert any(isinstance(event, events.StoreLost) for event in heard)
+    eventually(lambda: any(isinstance(event, events.StoreLost) for event in heard))
 
 
 # --- no secrets -----------------------------------------------------------------------------
