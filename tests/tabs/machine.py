@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hypothesis import assume
@@ -57,6 +58,9 @@ GONE = {OVER, "invalid_grant"}
 _JUDGED = 8
 
 
+_NUMBERS = count()
+
+
 class AuthorityMachine(RuleBasedStateMachine):
     """Does to an authority and to the model the same, and compares every answer."""
 
@@ -83,7 +87,8 @@ class AuthorityMachine(RuleBasedStateMachine):
         self.authority._rotation.keep_time_with(StandingTime(self.authority.replica))
 
     def url(self) -> str:
-        raise NotImplementedError
+        """Return where the store of this run is: in memory, unless a subclass says otherwise."""
+        return f"memory://model-{next(_NUMBERS)}"
 
     def lose_confirmation(self, sid: str) -> bool:
         """Have the store say that nobody may have heard of a rotation; return whether it can."""

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from itertools import count
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.tabs.machine import AuthorityMachine
-
-_NUMBERS = count()
-
-
-class MemoryMachine(AuthorityMachine):
-    def url(self) -> str:
-        return f"memory://model-{next(_NUMBERS)}"
 
 
 class SQLiteMachine(AuthorityMachine):
@@ -41,7 +33,7 @@ def plays(examples: int) -> settings:
 
 
 def test_an_authority_in_memory_does_what_a_model_that_forgets_nothing_does() -> None:
-    run_state_machine_as_test(MemoryMachine, settings=plays(60))
+    run_state_machine_as_test(AuthorityMachine, settings=plays(60))
 
 
 def test_an_authority_on_sqlite_does_what_a_model_that_forgets_nothing_does() -> None:
