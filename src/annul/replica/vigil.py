@@ -89,8 +89,11 @@ class Vigil:
         with self._lock:
             if self._running is None:
                 self._running = portal.submit(self.run())
-        self._wake()  # it may be waiting for longer than a new watch can
         return self
+
+    def look_soon(self) -> None:
+        """Look again, because there is one more watch: without any, nobody was waited for."""
+        self._wake()
 
     def close(self) -> None:
         """Look no more. Whoever waits for a watch is told that the replica is closed."""

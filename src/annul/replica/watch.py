@@ -141,6 +141,8 @@ class Watch:
             raise InvalidRequest("a watch is for one block; make another one")
         vigil = self._vigil = self._begin()
         vigil.watches.enter(self, self.held)
+        # After it has entered: a look that came before has not seen it, and may wait for ever.
+        vigil.look_soon()
         self._judge(vigil)
         return self
 
