@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import annul
+from annul.portal import portal
+from annul.replica.watch import Held, Watch
 from annul.replica.watches import Watches
 from annul.stores import open_store
 from tests.replica.recording import Recording
@@ -16,6 +18,8 @@ from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from annul.replica.vigil import Vigil
 
 PATIENCE = 10.0
 DELTA = 0.8
@@ -137,3 +141,23 @@ def test_an_unexpected_failure_of_a_look_misses_nobody(
 
     assert asyncio.run(story()).code == "revoked"
     assert failed
+
+
+def test_a_watch_that_begins_after_the_last_look_is_seen(stage: Stage) -> None:
+    token = (
+        stage.authority(horizon=100.0, max_staleness=DELTA)
+        .login("alice", client_id="web")
+        .access_token
+    )
+    away: set[str] = set()
+    with follower(stage, away) as replica:
+
+        def begun() -> Vigil:
+            vigil = replica._look_after()
+            for _ in range(10):
+                portal.call(asyncio.sleep(0))  # it has looked, seen nobody, and waits for ever
+            return vigil
+
+        with Watch(replica.verify, begun, Held(replica.verify(token), None)) as watch:
+            away.add("renew")
+            assert watch.wait(PATIENCE)
