@@ -340,6 +340,8 @@ def test_a_stranger_is_not_counted_for_a_node_that_is_down(
     async def story() -> None:
         async with opened(with_timeout(cluster.url, 0.5), found=True) as store:
             await store.append([sample_draft(Kind.TOKEN, "x")])
+            # A node lists a replica once it has heard of how far that one is.
+            eventually(lambda: len(cluster.shard_of("annul")) == 2, within=30.0)
             primary, replica = cluster.shard_of("annul")
             replica.kill()
             tell(own_redis, "REPLICAOF", primary.host, str(primary.port))
