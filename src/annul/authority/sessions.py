@@ -199,8 +199,9 @@ class Sessions:
         else:
             # It may ask a database, and nobody else has to wait for that.
             claims = await asyncio.to_thread(source, info_of(session))
-        kept = {name: session.claims[name] for name in ("cnf",) if name in session.claims}
-        return head, check_claims(claims) | kept
+        # What the session is bound to stands among its claims, and stays.
+        bound = {"cnf": session.claims["cnf"]} if "cnf" in session.claims else {}
+        return head, check_claims(claims) | bound
 
     async def list(self, subject: str, current: str | None = None) -> tuple[SessionInfo, ...]:
         """Return the live sessions of a subject, oldest first; mark the one with this id."""
