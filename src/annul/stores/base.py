@@ -213,7 +213,7 @@ class LogReader(Protocol):
         ...
 
     async def release(self, lease_id: str) -> None:
-        """Remove a lease; the replica has stopped verifying."""
+        """Remove a lease, unless it proves a loss (*Epochs*); the replica verifies no more."""
         ...
 
     async def offer(self, entries: Sequence[Revocation]) -> None:

@@ -251,7 +251,8 @@ class MemoryStore(MemoryLog, Store):
         state = self._open()
         with state.lock:
             known = state.leases.get(lease.id)
-            if known is not None and known.beat == lease.beat:
+            is_same = known is not None and known.beat == lease.beat
+            if is_same and not self._proves_a_loss(lease):
                 del state.leases[lease.id]
 
     async def offers(self) -> tuple[Revocation, ...]:

@@ -23,6 +23,7 @@ from annul.stores.base import (
     Snapshot,
     StoredRing,
 )
+from annul.stores.rules import behind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,7 +116,16 @@ class MemoryLog(LogReader):
             )
 
     async def release(self, lease_id: str) -> None:
-        self._open().leases.pop(lease_id, None)
+        state = self._open()
+        with state.lock:
+            lease = state.leases.get(lease_id)
+            if lease is not None and not self._proves_a_loss(lease):
+                del state.leases[lease_id]
+
+    def _proves_a_loss(self, lease: Lease) -> bool:
+        """Whether a lease has seen what this log has no more: it stays until that is told."""
+        state = self._open()
+        return behind(state.head.position, lease.highest, max(state.time, self._clock()))
 
     async def leases(self) -> tuple[Lease, ...]:
         state = self._open()

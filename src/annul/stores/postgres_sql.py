@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from annul.core.revocation import Position, Revocation
 from annul.stores import sql
 from annul.stores.postgres_wire import Statement
+from annul.stores.rules import FURTHEST_AHEAD
 
 if TYPE_CHECKING:
     from annul.core.session import Session
@@ -157,8 +158,13 @@ RENEW = """
     RETURNING (SELECT beat FROM before), current_setting('synchronous_commit'),
         current_setting('synchronous_standby_names')
 """
-RELEASE = "DELETE FROM leases WHERE id = $1"
-EXPEL = "DELETE FROM leases WHERE id = $1 AND beat = $2"
+# One that has seen what the log has no more stays until an epoch has been opened: see rules.behind.
+_PROVES_NO_LOSS = f"""NOT EXISTS (SELECT 1 FROM identity
+    WHERE (leases.highest_epoch, leases.highest_seq) > (identity.epoch, identity.seq)
+    AND leases.highest_epoch <= {FURTHEST_AHEAD} + greatest(
+        identity.epoch, identity.time, extract(epoch FROM clock_timestamp())))"""  # noqa: S608 - constants
+RELEASE = f"DELETE FROM leases WHERE id = $1 AND {_PROVES_NO_LOSS}"  # noqa: S608 - constants
+EXPEL = f"DELETE FROM leases WHERE id = $1 AND beat = $2 AND {_PROVES_NO_LOSS}"  # noqa: S608
 LEASES = Statement(sql.SELECT_LEASES)
 
 # One at a time, so that the inbox is not filled beyond its brim.

@@ -8,9 +8,10 @@ if TYPE_CHECKING:
     from annul.core.revocation import Position
     from annul.stores.base import Draft, Identity
 
-__all__ = ["behind", "epoch_after", "expiry_of"]
+__all__ = ["FURTHEST_AHEAD", "behind", "epoch_after", "expiry_of"]
 
-_FURTHEST_AHEAD = 86_400
+FURTHEST_AHEAD = 86_400
+"""How far in the future, in seconds, an epoch may lie that somebody says was opened."""
 
 
 def behind(head: Position, seen: Position, now: float) -> bool:
@@ -18,7 +19,7 @@ def behind(head: Position, seen: Position, now: float) -> bool:
 
     An epoch that lies far in the future was never opened: it is a mistake, or a lie.
     """
-    return head < seen and seen.epoch <= max(head.epoch, int(now)) + _FURTHEST_AHEAD
+    return head < seen and seen.epoch <= max(head.epoch, int(now)) + FURTHEST_AHEAD
 
 
 def epoch_after(head: Position, seen: Position, now: float) -> int:

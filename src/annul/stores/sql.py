@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from annul.core.revocation import Kind, Position, Reason, Revocation, Watermark
 from annul.core.session import Session
 from annul.stores.base import Identity, Lease
-from annul.stores.rules import expiry_of
+from annul.stores.rules import FURTHEST_AHEAD, expiry_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,6 +101,12 @@ ADVANCE_SESSION = (
     " confirmed = ?, claims = ?, as_of_epoch = ?, as_of_seq = ? WHERE sid = ?"
 )
 INSERT_LEASE = "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+# One that has seen what the log has no more stays until an epoch has been opened: see rules.behind.
+_PROVES_NO_LOSS = f"""NOT EXISTS (SELECT 1 FROM identity
+    WHERE (leases.highest_epoch, leases.highest_seq) > (identity.epoch, identity.seq)
+    AND leases.highest_epoch <= max(identity.epoch, time, ?) + {FURTHEST_AHEAD})"""  # noqa: S608 - constants
+RELEASE_LEASE = f"DELETE FROM leases WHERE id = ? AND {_PROVES_NO_LOSS}"  # noqa: S608 - constants
+EXPEL_LEASE = f"DELETE FROM leases WHERE id = ? AND beat = ? AND {_PROVES_NO_LOSS}"  # noqa: S608
 SELECT_LEASES = (
     "SELECT id, epoch, seq, tag, max_staleness, label, beat, highest_epoch, highest_seq"
     " FROM leases ORDER BY id"

@@ -251,7 +251,7 @@ class SQLiteStore(SQLiteLog, Store):
 
     async def expel(self, lease: Lease) -> None:
         def work(db: sqlite3.Connection) -> None:
-            db.execute("DELETE FROM leases WHERE id = ? AND beat = ?", (lease.id, lease.beat))
+            db.execute(sql.EXPEL_LEASE, (lease.id, lease.beat, int(self._clock())))
 
         await self._write(work)
 

@@ -152,7 +152,7 @@ class SQLiteLog(LogReader):
 
     async def release(self, lease_id: str) -> None:
         def work(db: sqlite3.Connection) -> None:
-            db.execute("DELETE FROM leases WHERE id = ?", (lease_id,))
+            db.execute(sql.RELEASE_LEASE, (lease_id, int(self._clock())))
 
         await self._write(work)
 

@@ -89,6 +89,28 @@ class Epochs:
         assert head.position > seen
         assert head.epoch > seen.epoch
 
+    @pytest.mark.parametrize("how", ["release", "expel"])
+    @scenario
+    async def test_a_lease_that_is_given_up_does_not_take_its_proof_of_a_loss_away(
+        self, bench: Bench, how: str
+    ) -> None:
+        entry = await bench.revoke(Kind.TOKEN, "a")
+        lost = Position(entry.position.epoch, entry.position.seq + 3)
+        lease = Lease(id="one", watermark=None, max_staleness=2.0, beat=1, highest=lost)
+        await bench.store.renew(lease)
+
+        if how == "release":
+            await bench.store.release("one")
+        else:
+            await bench.store.expel(lease)
+        after = await bench.revoke(Kind.TOKEN, "b")
+
+        assert after.position > lost
+        assert after.position.epoch > entry.position.epoch
+        # It has been told now, so it need not stay.
+        await bench.store.expel(lease)
+        assert await bench.store.leases() == ()
+
     @scenario
     async def test_a_renewal_opens_no_epoch_by_itself(self, bench: Bench) -> None:
         before = (await bench.store.snapshot()).watermark
